@@ -1,0 +1,1 @@
+"""The record of everything: format and recovery (``record``), order and batching (``groups``)."""

@@ -1,0 +1,1 @@
+"""Bytes <-> meaning: one file per device protocol, one row each in the table below."""

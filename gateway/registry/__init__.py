@@ -1,0 +1,1 @@
+"""Devices, cases, units, users: the facts that people enter."""

@@ -1,0 +1,1 @@
+"""Alarm -> Decision: which centre answers, which unit can be there first."""

@@ -1,0 +1,1 @@
+"""Devices, units and centres that play their part in the demo, the tests and the load runs."""
