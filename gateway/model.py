@@ -308,6 +308,8 @@ class Device:
     "What the device calls itself on the wire: IMEI, account, sending number (``+32…``), ISSI."
     protocol: str | None = None
     model: str | None = None
+    config: str | None = None
+    "Variant of the protocol that this device was set up with, where the frames do not say."
     case_ref: CaseRef | None = None
     unit_id: UnitId | None = None
     "Set when this device is the tracker of a unit: its reports move the unit and never raise an alarm for a case."
@@ -318,6 +320,8 @@ class Device:
     trust_max: Trust = Trust.T5
     app_key_hex: str | None = field(default=None, repr=False)
     "Secret of the app path (HMAC)."
+    key_hex: str | None = field(default=None, repr=False)
+    "Key of a protocol that encrypts its frames."
     clock_offset_s: int | None = None
     "Local time zone of a device that does not send UTC."
     simulated: bool = False

@@ -39,10 +39,10 @@ class CentreOptions:
     "Short name in records, such as cic-ovl."
     name: str = ""
     "Name that people read."
-    area_file: str | None = None
-    "GeoJSON with the polygons it answers for."
+    area: str | None = None
+    "GeoJSON file with the polygons it answers for."
     area_filter: str | None = None
-    "property=value that selects features of area_file, such as province=Oost-Vlaanderen."
+    "property=value that selects features of that file, such as province=Oost-Vlaanderen; default: all of them."
     backup: str | None = None
     "Id of the centre that is offered the alarm as well when this one stays silent."
     national_fallback: bool = False
