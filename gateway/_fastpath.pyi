@@ -1,0 +1,20 @@
+"""Types of the compiled room, for people and for mypy."""
+
+from typing import final
+
+from typing_extensions import Buffer
+
+def status_names() -> tuple[str, ...]: ...
+
+@final
+class AreaGrid:
+    """Who owns a point. Immutable once built.
+
+    ``points``: ``(n, 2) int32``, lat/lon e7, every ring closed. ``ring_start``: ``(rings + 1,) int32``, first point of
+    each ring. ``ring_part``: ``(rings,) int32``, rings of a part together, its outline first. ``part_owner``:
+    ``(parts,) int32``, not decreasing. ``cells``: rows and columns of the grid.
+    """
+
+    def __init__(self, points: Buffer, ring_start: Buffer, ring_part: Buffer, part_owner: Buffer, cells: int) -> None: ...
+    def owners(self, lat_e7: int, lon_e7: int) -> tuple[int, ...]: ...
+    def nearest(self, lat_e7: int, lon_e7: int, limit_m: float) -> tuple[int, float] | None: ...
