@@ -75,6 +75,8 @@ class AlarmPressed:
     copy: bool
     doubts: tuple[str, ...] = ()
     simulated: bool = False
+    event_at_us: int | None = None
+    "The device's time, where it can be trusted."
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,98 @@
+"""Copy or new press? What is remembered of each press, so that one press makes one alarm whatever its paths.
+
+Two questions are asked of a report that carries an alarm:
+
+* *same bytes of meaning*: does it carry the event identity (serial, device time, content) of a press we know?
+* *same moment by another road*: did this person press within a minute of it over another transport?
+
+A serial number alone never makes a copy: it restarts at a reboot. And nothing is a copy of a press that a human
+has already answered, unless it is provably the same one: a new press after a close is a new alarm (F-60).
+"""
+
+import hashlib
+from collections import deque
+from dataclasses import dataclass
+
+from gateway.model import Report
+from gateway.times import DeviceTime
+
+COPY_WINDOW_US = 60_000_000
+"Presses over different transports within this time are one; identical payloads without identity as well."
+KEPT_US = 48 * 3600 * 1_000_000
+"How long a press is remembered (the promise is 24 h)."
+KEPT_MAX = 256
+"Presses remembered for one person; a stuck button must not grow the process."
+
+
+def press_key(device_id: str, report: Report, raw: bytes) -> str:
+    """The identity of a press, the same on every node and for every copy of it, as 32 hex digits.
+
+    From the protocol's serial and time where it gives them, else from the whole payload.
+    """
+    parts = [device_id.encode(), str(int(report.kinds)).encode()]
+    if report.sequence is not None or report.event_at_us is not None:
+        parts += [f"{report.sequence}/{report.event_at_us}".encode()]
+    else:
+        parts += [b"payload", raw]
+    digest = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        digest.update(len(part).to_bytes(4, "big") + part)
+    return digest.hexdigest()
+
+
+def mint_alarm_id(device_id: str, key: str, time: DeviceTime, received_us: int, *, attempt: int = 0) -> str:
+    """A 128-bit alarm id as hex: the same on every node when the press has an identity of its own.
+
+    ``attempt`` tells apart a second alarm under one key: a replay after the first was closed.
+    """
+    identity = str(time.at_us) if time.can_be_trusted else f"received {received_us}"
+    return hashlib.blake2b(f"{device_id}\0{key}\0{identity}\0{attempt}".encode(), digest_size=16).hexdigest()
+
+
+@dataclass(slots=True)
+class Press:
+    """One press that made or joined an alarm."""
+
+    key: str
+    alarm_id: str
+    device_id: str
+    transport: str
+    event_us: int | None
+    "The device's time where it can be trusted."
+    received_us: int
+    "Wall time of the first copy, for the record."
+    seen_mono_us: int
+    "Monotonic time of the newest copy: windows are never measured with a clock that can be set."
+    first_mono_us: int
+
+
+class Presses:
+    """What was pressed lately, by person (her case, or the device when there is none)."""
+
+    def __init__(self) -> None:
+        self._by_person: dict[str, deque[Press]] = {}
+
+    def remember(self, person: str, press: Press) -> None:
+        """Keep a press; the oldest ones go when there are too many or they are too old."""
+        presses = self._by_person.setdefault(person, deque(maxlen=KEPT_MAX))
+        while presses and presses[0].seen_mono_us < press.first_mono_us - KEPT_US:
+            presses.popleft()
+        presses.append(press)
+
+    def same_key(self, person: str, key: str) -> Press | None:
+        """The newest known press with this identity."""
+        return next((press for press in reversed(self._by_person.get(person, ())) if press.key == key), None)
+
+    def same_moment(self, person: str, transport: str, device_id: str, time: DeviceTime, now_mono_us: int) -> Press | None:
+        """The press that this one is a copy of over another transport, if any: nearest in time within a minute."""
+        best: tuple[int, Press] | None = None
+        for press in self._by_person.get(person, ()):
+            if press.transport == transport and press.device_id == device_id:
+                continue
+            if time.can_be_trusted and time.at_us is not None and press.event_us is not None:
+                apart_us = abs(time.at_us - press.event_us)
+            else:
+                apart_us = abs(now_mono_us - press.first_mono_us)
+            if apart_us <= COPY_WINDOW_US and (best is None or apart_us < best[0]):
+                best = (apart_us, press)
+        return best[1] if best else None

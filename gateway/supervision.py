@@ -1,0 +1,176 @@
+"""Could each device alarm now? Online, late, lost, battery; technical kinds for the case team.
+
+Soft state: nothing of it is written to disk, no position is ever in it. After a restart every device has one
+full interval to be heard before it counts as late.
+"""
+
+from collections import Counter, deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from gateway.deadlines import Deadlines
+from gateway.model import NO_KIND, TECH, Device, Instant, Kind, Report, kind_names
+
+LATE_AFTER = 1.5
+LOST_AFTER = 3.0
+INCIDENT_WINDOW_US = 60_000_000
+INCIDENT_DEVICES_MIN = 5
+"So many devices of one network lost within a minute are one incident, not many tickets."
+NOTICES_KEPT_MAX = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class SupervisionOptions:
+    """When a device counts as silent or weak."""
+
+    battery_low_percent: float = 25.0
+    "Below this the case team is told."
+    battery_critical_percent: float = 10.0
+    "Below this it is urgent."
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A technical event for the case team."""
+
+    at_us: int
+    device_id: str
+    case_ref: str | None
+    kinds: Kind
+    group: str = ""
+    "The listener it was last heard on, by which losses are gathered into one incident."
+
+
+@dataclass(slots=True)
+class Health:
+    """What is known of one device."""
+
+    device_id: str
+    state: str = "UNHEARD"
+    "UNHEARD, ONLINE, LATE, OFFLINE"
+    last_heard_us: int | None = None
+    heard_mono_us: int = 0
+    protocol: str | None = None
+    listener: str = ""
+    battery_percent: float | None = None
+    battery_v: float | None = None
+    faults: Kind = NO_KIND
+    last_test_us: int | None = None
+
+
+class Supervision:
+    """Health of every enrolled device; bounded by the registry."""
+
+    def __init__(self, options: SupervisionOptions) -> None:
+        self._options = options
+        self._health: dict[str, Health] = {}
+        self._deadlines: Deadlines[str] = Deadlines()
+        self._devices: dict[str, Device] = {}
+        self.notices: deque[Notice] = deque(maxlen=NOTICES_KEPT_MAX)
+
+    def of(self, device_id: str) -> Health | None:
+        """Health of one device, or None when it was never expected."""
+        return self._health.get(device_id)
+
+    def all(self) -> list[Health]:
+        """Health of every device that is expected or was heard."""
+        return list(self._health.values())
+
+    def counts(self) -> dict[str, int]:
+        """How many devices are in each state."""
+        return dict(Counter(health.state for health in self._health.values()))
+
+    def expect(self, devices: list[Device], now: Instant) -> None:
+        """Take over the registry's list: every active device has one interval from now to be heard."""
+        wanted: dict[str, Device] = {device.device_id: device for device in devices if device.state == "active"}
+        for device_id in [device_id for device_id in self._health if device_id not in wanted]:
+            del self._health[device_id]
+            self._deadlines.drop(device_id)
+        self._devices = {**wanted}
+        for device_id, device in wanted.items():
+            if device_id not in self._health:
+                self._health[device_id] = Health(device_id, heard_mono_us=now.mono_us)
+                self._wake(device, self._health[device_id], LATE_AFTER)
+
+    def _wake(self, device: Device, health: Health, factor: float) -> None:
+        self._deadlines.set(device.device_id, health.heard_mono_us + round(device.interval_s * factor * 1_000_000))
+
+    def heard(self, device: Device, report: Report, protocol: str, listener: str, now: Instant) -> list[Notice]:
+        """A frame of an enrolled device came in; what the case team should be told."""
+        health = self._health.get(device.device_id)
+        if health is None:
+            health = self._health[device.device_id] = Health(device.device_id)
+        self._devices[device.device_id] = device
+        notices = []
+        if health.state == "OFFLINE":
+            notices.append(self._notice(device, Kind.RESTORED, now))
+        health.state = "ONLINE"
+        health.last_heard_us, health.heard_mono_us = now.wall_us, now.mono_us
+        health.protocol, health.listener = protocol, listener
+        if report.battery_v is not None:
+            health.battery_v = report.battery_v
+        kinds = report.kinds & TECH
+        if report.battery_percent is not None:
+            health.battery_percent = report.battery_percent
+            kinds = (kinds & ~(Kind.BATTERY_LOW | Kind.BATTERY_CRITICAL)) | self._battery_kind(report.battery_percent)
+        # States that stay set are told when they change, not with each frame.
+        if news := kinds & ~health.faults:
+            notices.append(self._notice(device, news, now))
+        health.faults = kinds
+        self._wake(device, health, LATE_AFTER)
+        return notices
+
+    def tested(self, device_id: str, now: Instant) -> None:
+        """A test press came through."""
+        if health := self._health.get(device_id):
+            health.last_test_us = now.wall_us
+
+    def _battery_kind(self, percent: float) -> Kind:
+        if percent < self._options.battery_critical_percent:
+            return Kind.BATTERY_CRITICAL
+        return Kind.BATTERY_LOW if percent < self._options.battery_low_percent else NO_KIND
+
+    def _notice(self, device: Device, kinds: Kind, now: Instant) -> Notice:
+        health = self._health[device.device_id]
+        notice = Notice(now.wall_us, device.device_id, device.case_ref, kinds, health.listener)
+        self.notices.append(notice)
+        return notice
+
+    def next_deadline_us(self) -> int | None:
+        """Monotonic time at which the next device becomes late or lost."""
+        return self._deadlines.next_us()
+
+    def on_deadline(self, now: Instant) -> Iterator[Notice]:
+        """Move devices that were not heard to LATE and OFFLINE."""
+        for device_id in self._deadlines.due(now.mono_us):
+            health, device = self._health.get(device_id), self._devices.get(device_id)
+            if health is None or device is None:
+                continue
+            if health.state != "LATE":
+                health.state = "LATE"
+                self._wake(device, health, LOST_AFTER)
+            else:
+                health.state = "OFFLINE"
+                yield self._notice(device, Kind.COMMS_LOST, now)
+
+    def incidents(self, now: Instant) -> list[dict[str, object]]:
+        """Recent notices for people: many losses of one network within a minute are one line."""
+        lines: list[dict[str, object]] = []
+        lost: dict[str, list[Notice]] = {}
+        for notice in self.notices:
+            if notice.kinds & Kind.COMMS_LOST and now.wall_us - notice.at_us <= 86_400_000_000:
+                lost.setdefault(f"{notice.group}@{notice.at_us // INCIDENT_WINDOW_US}", []).append(notice)
+            else:
+                lines.append(_line([notice]))
+        for notices in lost.values():
+            lines += [_line(notices)] if len(notices) >= INCIDENT_DEVICES_MIN else [_line([notice]) for notice in notices]
+        return sorted(lines, key=lambda line: str(line["at_us"]), reverse=True)
+
+
+def _line(notices: list[Notice]) -> dict[str, object]:
+    return {
+        "at_us": notices[0].at_us,
+        "kinds": kind_names(notices[0].kinds),
+        "devices": [notice.device_id for notice in notices],
+        "cases": sorted({notice.case_ref for notice in notices if notice.case_ref}),
+    }
