@@ -630,6 +630,8 @@ def _changed(alarm: Alarm, event: ev.Event, now: Instant) -> Alarm:
                 doubts=tuple(dict.fromkeys((*alarm.doubts, *event.doubts))),
                 tracking=alarm.tracking if event.copy else "ON",
             )
+        case ev.AlarmDurable():
+            return replace(alarm, durable_at_us=event.durable_at_us)
         case ev.PositionReported():
             return _with_position(alarm, event)
         case ev.CancelClaimed():

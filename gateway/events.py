@@ -63,6 +63,22 @@ class AlarmRaised:
 
 
 @dataclass(frozen=True, slots=True)
+class AlarmDurable:
+    """The record of the alarm is covered by a sync of the disk."""
+
+    alarm_id: str
+    durable_at_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceAnswered:
+    """The device was given its answer: it knows that it was heard and may stop repeating."""
+
+    alarm_id: str
+    answered_at_us: int
+
+
+@dataclass(frozen=True, slots=True)
 class AlarmPressed:
     """The button again while the alarm is open (``copy`` False), or another copy of a press already known."""
 
@@ -314,6 +330,8 @@ class Viewed:
 Event = (
     FrameKept
     | AlarmRaised
+    | AlarmDurable
+    | DeviceAnswered
     | AlarmPressed
     | AlarmExpired
     | PreAlarmCancelled

@@ -536,6 +536,8 @@ class Alarm:
     merged_into: str | None = None
     last_press_at_us: int = 0
     closed_at_us: int | None = None
+    durable_at_us: int | None = None
+    "When the disk had it; an alert that left before then does not know it yet."
 
     @property
     def is_open(self) -> bool:
