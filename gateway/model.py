@@ -210,6 +210,10 @@ class Report:
     charging: bool | None = None
     stored: bool = False
     "The device marks it as buffered: an old record sent late."
+    standing: bool = False
+    """The alarm stands in a routine record, without an event of its own: still set rather than pressed again.
+
+    It raises an alarm when the device has none; it is no repeated press while there is one."""
     cells: tuple[Cell, ...] = ()
     wifi: tuple[Wifi, ...] = ()
     text: str | None = field(default=None, repr=False)
