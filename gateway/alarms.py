@@ -187,7 +187,7 @@ class Alarms:
         kinds = sighting.report.kinds
         raised: str | None = None
         for alarm in self.open_of(sighting.person):
-            if alarm.device_silent and alarm.state in PRESSABLE:
+            if alarm.device_silent and alarm.tracking != "OFF" and alarm.state in PRESSABLE:
                 yield ev.DeviceHeard(alarm.alarm_id)
         if kinds & (LIFE | Kind.TEST_PRESS):
             raised = yield from self._pressed(sighting)
