@@ -1,6 +1,6 @@
 """Types of the compiled room, for people and for mypy."""
 
-from typing import final
+from typing import Self, final
 
 from typing_extensions import Buffer
 
@@ -15,6 +15,6 @@ class AreaGrid:
     ``(parts,) int32``, not decreasing. ``cells``: rows and columns of the grid.
     """
 
-    def __init__(self, points: Buffer, ring_start: Buffer, ring_part: Buffer, part_owner: Buffer, cells: int) -> None: ...
+    def __new__(cls, points: Buffer, ring_start: Buffer, ring_part: Buffer, part_owner: Buffer, cells: int) -> Self: ...
     def owners(self, lat_e7: int, lon_e7: int) -> tuple[int, ...]: ...
     def nearest(self, lat_e7: int, lon_e7: int, limit_m: float) -> tuple[int, float] | None: ...

@@ -22,6 +22,7 @@ def status_names():
 
 
 @cython.final
+@cython.auto_pickle(False)
 cdef class AreaGrid:
     """Who owns a point. Owns every pointer of its index; immutable once built."""
 

@@ -1,0 +1,208 @@
+"""Alarm -> Decision: which centre answers, which unit can be there first, and why.
+
+There is always a decision. Roads that are missing, slow or end before the position, units that are not there, a
+position that is none: each is said in the proposal, and the alert goes out with it. A straight line stands in for the
+roads only as a stated fallback.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from gateway.errors import OutsideMap, RoadsSlow
+from gateway.model import Area, Candidate, Case, Decision, Facts, Fix, Instant, Proposal, Skipped, UnitId, UnitPosition
+from gateway.router.areas import Areas
+from gateway.router.options import RoadOptions
+from gateway.router.travel import STRAIGHT_M_MAX, distance_m, drive
+from gateway.router.units import Muster, Units, age_s
+
+SETTLED_UNLIMITED = 0
+"Searches to the end: for the proposal that follows an alert."
+SKIP_WORDS = {
+    "busy": "busy",
+    "off": "off duty",
+    "position_unknown": "never heard",
+    "position_old": "not heard lately",
+    "off_map": "off the road map",
+    "unreachable": "out of reach",
+}
+
+
+class RoadCandidate(Protocol):
+    """A unit and its drive, as the road engine found it."""
+
+    @property
+    def unit_id(self) -> str: ...
+    @property
+    def travel_s(self) -> float: ...
+    @property
+    def distance_m(self) -> float: ...
+
+
+class Roads(Protocol):
+    """The road engine, as far as a decision needs it (``roads.py``)."""
+
+    @property
+    def version(self) -> str:
+        """Which data the times come from."""
+
+    def unit_set(self, unit_id: str, lat_e7: int, lon_e7: int, course_deg: float | None = None) -> object:
+        """Put a unit on the road nearest to it. Raises OutsideMap."""
+
+    def unit_remove(self, unit_id: str) -> None:
+        """Take a unit off the roads; one that is not there is no mistake."""
+
+    def nearest(
+        self, lat_e7: int, lon_e7: int, count: int, available: Collection[str], accuracy_m: float, settled_max: int
+    ) -> Sequence[RoadCandidate]:
+        """Up to ``count`` of the available units, quickest first. Raises OutsideMap, RoadsSlow."""
+
+
+class Router:
+    """Chooses centre and unit. Synchronous, in memory; never raises for what a device or unit sent."""
+
+    def __init__(self, areas: Areas, facts: Facts, options: RoadOptions, roads: Roads | None = None) -> None:
+        self.areas = areas
+        self.units = Units(facts, options)
+        self._options = options
+        self._roads = roads
+        self._off_map: set[UnitId] = set()
+
+    def use_roads(self, roads: Roads | None) -> None:
+        """Change to another road index (None: straight lines) and put every known unit on it."""
+        self._roads = roads
+        self._off_map.clear()
+        for _, position in self.units.positions():
+            self._put_on_roads(position)
+
+    # ---------------------------------------------------------------------------------------------- units
+
+    def unit_moved(
+        self,
+        unit_id: UnitId,
+        lat_e7: int,
+        lon_e7: int,
+        course_deg: float | None,
+        speed_kmh: float | None,
+        now: Instant,
+        taken_at_us: int | None = None,
+    ) -> bool:
+        """A unit's position, from its tracker or from the API; False when it is not used (see ``Units.moved``)."""
+        position = UnitPosition(unit_id, lat_e7, lon_e7, now, course_deg, speed_kmh)
+        if not self.units.moved(position, taken_at_us):
+            return False
+        self._put_on_roads(position)
+        return True
+
+    def unit_removed(self, unit_id: UnitId) -> None:
+        """The unit no longer exists."""
+        self.units.forget(unit_id)
+        self._off_map.discard(unit_id)
+        if self._roads is not None:
+            self._roads.unit_remove(unit_id)
+
+    def _put_on_roads(self, position: UnitPosition) -> None:
+        if self._roads is None:
+            return
+        try:
+            self._roads.unit_set(position.unit_id, position.lat_e7, position.lon_e7, position.course_deg)
+            self._off_map.discard(position.unit_id)
+        except OutsideMap:
+            self._roads.unit_remove(position.unit_id)
+            self._off_map.add(position.unit_id)
+
+    # ------------------------------------------------------------------------------------------ decisions
+
+    def area(self, lat_e7: int, lon_e7: int) -> Area:
+        """Which centre answers for the position."""
+        return self.areas.at(lat_e7, lon_e7)
+
+    def decide(self, fix: Fix | None, now: Instant, *, is_simulated: bool = False, case: Case | None = None) -> Decision:
+        """Centre and unit for an alarm. Without a position, the first centre that knows the case answers."""
+        if fix is None:
+            area = self.areas.of_device(centre_id for centre_id, _ in case.centre_refs) if case else self.areas.fallback()
+        else:
+            area = self.areas.at(fix.lat_e7, fix.lon_e7)
+        return Decision(area, self.propose(fix, now, is_simulated=is_simulated), now.wall_us)
+
+    def propose(self, fix: Fix | None, now: Instant, *, is_simulated: bool = False, is_hurried: bool = True) -> Proposal:
+        """The units that can be there first, quickest first, and why each other one is not among them.
+
+        ``is_hurried``: stop the road search at ``settled_max`` and answer ``pending``, with straight lines meanwhile;
+        False searches to the end.
+        """
+        if fix is None:
+            return Proposal("none", "no position")
+        if abs(fix.lat_e7) > 900_000_000 or abs(fix.lon_e7) > 1_800_000_000:
+            return Proposal("none", "the position is not on the globe")
+        muster = self.units.muster(now, is_simulated=is_simulated)
+        if not muster.available:
+            return Proposal("none", _nobody(muster.skipped), skipped=_ordered(muster.skipped))
+        if self._roads is None:
+            return self._by_straight_line(fix, muster, now, "no road data")
+        settled_max = self._options.settled_max if is_hurried else SETTLED_UNLIMITED
+        on_map = muster.available.keys() - self._off_map
+        try:
+            found = self._roads.nearest(
+                fix.lat_e7, fix.lon_e7, self._options.candidates, on_map, fix.accuracy_m or 0.0, settled_max
+            ) if on_map else ()  # fmt: skip
+        except OutsideMap:
+            return self._by_straight_line(fix, muster, now, "the position is off the road map")
+        except RoadsSlow:
+            proposal = self._by_straight_line(fix, muster, now, "road times follow")
+            return replace(proposal, status="pending")
+        if not found:
+            return self._by_straight_line(fix, muster, now, "no available unit can reach it by road")
+        return self._by_road(found, on_map, muster, now)
+
+    def _by_road(self, found: Sequence[RoadCandidate], on_map: Collection[UnitId], muster: Muster, now: Instant) -> Proposal:
+        skipped = list(muster.skipped)
+        skipped += [Skipped(unit_id, "off_map") for unit_id in muster.available.keys() & self._off_map]
+        if len(found) < self._options.candidates:
+            named = {one.unit_id for one in found}
+            skipped += [Skipped(unit_id, "unreachable") for unit_id in on_map if unit_id not in named]
+        candidates = tuple(_candidate(UnitId(one.unit_id), one.travel_s, one.distance_m, muster, now) for one in found)
+        reason = f"quickest of {len(on_map)} available units" if len(on_map) > 1 else "the only available unit"
+        version = self._roads.version if self._roads is not None else None
+        return Proposal("proposed", reason + self._caution(candidates), "road", version, candidates, _ordered(skipped))
+
+    def _by_straight_line(self, fix: Fix, muster: Muster, now: Instant, why: str) -> Proposal:
+        skipped = list(muster.skipped)
+        ranked = []
+        for unit_id, position in muster.available.items():
+            straight_m = distance_m(fix.lat_e7, fix.lon_e7, position.lat_e7, position.lon_e7)
+            if straight_m > STRAIGHT_M_MAX:
+                skipped.append(Skipped(unit_id, "unreachable"))
+            else:
+                ranked.append((straight_m, unit_id))
+        if not ranked:
+            reason = f"{why}; every available unit is over {STRAIGHT_M_MAX / 1000:.0f} km away"
+            return Proposal("none", reason, skipped=_ordered(skipped))
+        candidates = tuple(
+            _candidate(unit_id, *drive(straight_m, self._options.detour_share, self._options.straight_kmh), muster, now)
+            for straight_m, unit_id in sorted(ranked)[: self._options.candidates]
+        )
+        reason = f"{why}: nearest of {len(ranked)} by straight line" if len(ranked) > 1 else f"{why}: the only unit, by straight line"
+        return Proposal("proposed", reason + self._caution(candidates), "straight_line", None, candidates, _ordered(skipped))
+
+    def _caution(self, candidates: Sequence[Candidate]) -> str:
+        """What a dispatcher should know of the first one before sending it."""
+        old_s = candidates[0].position_age_s
+        return f"; its position is {old_s:.0f} s old" if old_s > self._options.position_warn_s else ""
+
+
+def _candidate(unit_id: UnitId, travel_s: float, road_m: float, muster: Muster, now: Instant) -> Candidate:
+    return Candidate(unit_id, travel_s, road_m, round(age_s(muster.available[unit_id], now), 1))
+
+
+def _nobody(skipped: Collection[Skipped]) -> str:
+    if not skipped:
+        return "no unit is registered"
+    counts = Counter(SKIP_WORDS.get(one.reason, one.reason) for one in skipped)
+    return f"none of {len(skipped)} units is available: " + ", ".join(f"{count} {word}" for word, count in counts.most_common())
+
+
+def _ordered(skipped: Iterable[Skipped]) -> tuple[Skipped, ...]:
+    """In the order of call signs, so that the same situation always reads the same."""
+    return tuple(sorted(skipped, key=lambda one: (one.unit_id, one.reason)))
