@@ -1,1 +1,67 @@
-"""Bytes <-> meaning: one file per device protocol, one row each in the table below."""
+"""Bytes <-> meaning: one file per device protocol, one row each in the table below.
+
+A new protocol is one file in this folder, one vector file in ``tests/vectors/`` and one row here; the shared tests, the
+listeners and the commands pick it up from the row.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.protocols import gt06
+from gateway.protocols.auto import AutoSession
+from gateway.protocols.base import NOTHING_KNOWN, DeviceSettings, Session
+
+
+class SessionMaker(Protocol):
+    """A session class: what opens one connection of a protocol."""
+
+    def __call__(self, transport: str, settings: DeviceSettings = NOTHING_KNOWN, peer: str | None = None) -> Session: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One device protocol."""
+
+    name: str
+    transports: tuple[str, ...]
+    port: int
+    "Where its devices are told to call, when nothing else is configured."
+    reference: SessionMaker
+    "The readable decoder: oracle of the tests, fallback for a quarantined frame."
+    fast: SessionMaker | None
+    "The compiled twin, equal on every input."
+    recognise: Callable[[bytes], int]
+    """How surely the first bytes of a connection are this protocol's: 0 cannot be, 1-49 could become so when more bytes come,
+    50-100 decided."""
+
+
+PROTOCOLS = (
+    #   name     transports  port  reference      fast twin  first bytes
+    Row("gt06", ("tcp",), 5023, gt06.Session, None, gt06.recognise),
+)
+
+
+def row(name: str) -> Row:
+    """The row of a protocol. Raises ``KeyError`` for a name that is not in the table."""
+    for entry in PROTOCOLS:
+        if entry.name == name:
+            return entry
+    raise KeyError(name)
+
+
+def open_session(name: str, transport: str, settings: DeviceSettings = NOTHING_KNOWN, peer: str | None = None, reference: bool = False) -> Session:
+    """A session of the protocol ``name``, compiled where there is a twin and ``reference`` is not asked for.
+
+    ``auto`` recognises the protocol from the first bytes, among those that the transport carries.
+    Raises: KeyError: no such protocol.
+    """
+    if name == "auto":
+
+        def open_named(name: str, settings: DeviceSettings) -> Session:
+            return open_session(name, transport, settings, peer, reference)
+
+        return AutoSession([entry for entry in PROTOCOLS if transport in entry.transports], open_named, transport, settings)
+    entry = row(name)
+    maker = entry.reference if reference or entry.fast is None else entry.fast
+    return maker(transport, settings, peer)

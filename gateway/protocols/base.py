@@ -7,7 +7,7 @@ take bytes from the network end in ``_untrusted`` and raise ``FrameError`` or no
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from gateway.errors import FrameError
 from gateway.model import Frame, Refusal, Report
@@ -24,14 +24,26 @@ class DeviceSettings:
     "Local time minus UTC, for devices that send local time without saying so."
 
 
+NOTHING_KNOWN: Final = DeviceSettings()
+"The settings of a device that nobody described."
+
+
 class Session(Protocol):
     """One connection of one device protocol."""
 
-    device: str | None
-    "The identity that the login (or the newest frame) gave."
+    settings: DeviceSettings
+    "May be replaced when the identity is known: the next frame is read with them."
 
-    def __init__(self, transport: str, settings: DeviceSettings = ..., peer: str | None = None) -> None:
+    def __init__(self, transport: str, settings: DeviceSettings = NOTHING_KNOWN, peer: str | None = None) -> None:
         """``transport``: tcp, udp, sms, sds or http. ``peer``: who sent it, where that is an identity (SMS)."""
+
+    @property
+    def device(self) -> str | None:
+        """The identity that the login (or the newest frame) gave."""
+
+    @property
+    def skipped_bytes(self) -> int:
+        """Bytes that belonged to no frame, so far."""
 
     def receive(self, data: bytes) -> None:
         """Take the next bytes of a stream, however they were cut. Never raises for what they hold."""
@@ -45,9 +57,6 @@ class Session(Protocol):
 
     def read(self, raw: bytes, now_us: int) -> Frame:
         """One whole message: a datagram, an SMS, or a frame delimited elsewhere. Never raises for what it holds."""
-
-    skipped_bytes: int
-    "Bytes that belonged to no frame, so far."
 
 
 def refused(protocol: str, transport: str, raw: bytes, error: FrameError, device: str | None = None, unverified: Report | None = None) -> Frame:
