@@ -1,0 +1,197 @@
+"""What the API asks of the rest of the house, and no more. ``server.py`` hands in what satisfies these."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
+
+from gateway.api.messages import Request
+from gateway.events import Event
+from gateway.model import Alarm, Facts, Frame, Instant, Link, User
+
+Json = dict[str, object]
+
+
+class Verdict(Protocol):
+    """What the desk made of a frame."""
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """To be durable before anybody is answered."""
+
+    @property
+    def reply(self) -> bytes | None:
+        """What the sender is told, in its own protocol."""
+
+
+class Desk(Protocol):
+    """Where alarms live. Commands apply at once and return what has to become durable; what cannot be done raises
+    ``CommandError`` with a code of ``problems.py``."""
+
+    def alarms(self) -> Iterable[Alarm]:
+        """Every alarm at hand, open and recently closed."""
+
+    def alarm(self, alarm_id: str) -> Alarm | None:
+        """One alarm."""
+
+    def alert(self, alarm: Alarm, now: Instant) -> Json:
+        """The normalized alert of the contract's section 4."""
+
+    def frame(self, frame: Frame, link: Link, now: Instant) -> Verdict:
+        """Take a frame of a device."""
+
+    def centre_told(
+        self,
+        alarm_id: str,
+        centre_id: str,
+        level: str,
+        operator: str | None,
+        unit: str | None,
+        note: str | None,
+        message_id: str | None,
+        now: Instant,
+    ) -> tuple[Event, ...]:
+        """A centre or its operator said: displayed, accepted, dispatched, arrived, rejected, note."""
+
+    def resolve(self, alarm_id: str, outcome: str, operator: str, centre_id: str | None, note: str | None, now: Instant) -> tuple[Event, ...]:
+        """An operator gives the outcome."""
+
+    def reopen(self, alarm_id: str, operator: str, reason: str, now: Instant) -> tuple[Event, ...]:
+        """A supervisor takes the outcome back."""
+
+    def mark_real(self, alarm_id: str, operator: str, now: Instant) -> tuple[Event, ...]:
+        """A test was none."""
+
+    def extend_tracking(self, alarm_id: str, operator: str, seconds: int, now: Instant) -> tuple[Event, ...]:
+        """Follow for longer."""
+
+    def stop_tracking(self, alarm_id: str, operator: str, now: Instant) -> tuple[Event, ...]:
+        """Stop following."""
+
+    def reassign(self, alarm_id: str, centre_id: str, operator: str, reason: str, now: Instant) -> tuple[Event, ...]:
+        """Another centre takes over."""
+
+    def open_test_window(self, device_id: str, actor: str, now: Instant) -> tuple[Event, ...]:
+        """The next press of this device is a test."""
+
+    def viewed(self, actor: str, what: str, why: str, alarm_id: str | None, now: Instant) -> tuple[Event, ...]:
+        """The access record."""
+
+    def unit_moved(
+        self,
+        unit_id: str,
+        lat_e7: int,
+        lon_e7: int,
+        course_deg: float | None,
+        speed_kmh: float | None,
+        at_us: int | None,
+        now: Instant,
+    ) -> None:
+        """A unit's position, kept in memory only. ``CommandError("unknown_unit")`` when it is not registered."""
+
+    def unit_status(self, unit_id: str, status: str, now: Instant) -> None:
+        """available, busy or off. ``CommandError("unknown_unit")`` when it is not registered."""
+
+    def units(self) -> Iterable[Json]:
+        """Units for the console: ``unit lat lon age_s course_deg speed_kmh status zone``; what is unknown is absent."""
+
+    def unknown_devices(self) -> Iterable[Json]:
+        """Identities heard that nobody registered: ``identity protocol transport first_seen_at last_seen_at frames pressed``."""
+
+    def devices_health(self) -> Iterable[Json]:
+        """Supervision of registered devices: ``device state last_heard_at battery_percent flags``; never a position."""
+
+    def statistics(self) -> Mapping[str, object]:
+        """Counters: a number, or a mapping from label value to the same (see ``metrics.py``)."""
+
+    def way(self, alarm_id: str) -> Sequence[tuple[float, float]]:
+        """Road line of the proposed unit, as (lat, lon); empty when there is none."""
+
+
+class Registry(Facts, Protocol):
+    """What people entered. Reading is from memory; ``put``, ``remove`` and ``verify_secret`` block and are called in a
+    worker thread, one at a time."""
+
+    def user(self, user_id: str) -> User | None:
+        """One user, with the hash of the secret."""
+
+    def put(self, noun: str, key: str, fields: Json, actor: str, now_us: int) -> Json:
+        """Enter or change; returns the entry. ``noun``: device, case, unit, user."""
+
+    def remove(self, noun: str, key: str, actor: str, now_us: int) -> bool:
+        """Take out; False when there was none."""
+
+    def get(self, noun: str, key: str) -> Json | None:
+        """One entry, JSON-ready."""
+
+    def list(self, noun: str) -> list[Json]:
+        """Every entry, JSON-ready."""
+
+
+class Entry(Protocol):
+    """One record of the journal."""
+
+    @property
+    def seq(self) -> int:
+        """Its number."""
+
+    @property
+    def at_us(self) -> int:
+        """When it was written."""
+
+    @property
+    def event(self) -> Event:
+        """What happened."""
+
+
+class Journal(Protocol):
+    """The record, as far as readers of a stream need it. Everything it returns is durable."""
+
+    @property
+    def newest_seq(self) -> int:
+        """Number of the newest durable record; 0 when there is none."""
+
+    def entries_since(self, seq: int, limit: int) -> Sequence[Entry] | None:
+        """At most ``limit`` records after ``seq``, in order; None when that is longer ago than is kept at hand."""
+
+    async def wait_new(self, seq: int) -> None:
+        """Wait until there is a durable record after ``seq``."""
+
+
+class Callbacks(Protocol):
+    """Signatures of centres."""
+
+    def centre_of(self, headers: Mapping[str, str], body: bytes, now: Instant) -> str | None:
+        """The centre that signed this (Standard Webhooks), or None when none of ours did, or not lately."""
+
+
+class Bridges(Protocol):
+    """Frames from HTTP callers, as the protocols read them."""
+
+    def press(self, device_id: str, body: bytes, now_us: int) -> Frame:
+        """The frame in the body of a press; a body that cannot be read is a refused frame."""
+
+    def kannel(self, request: Request, now_us: int) -> Frame:
+        """The frame in an SMS that Kannel brought."""
+
+
+class Tiles(Protocol):
+    """The base map. Called in a worker thread, one at a time."""
+
+    def get(self, z: int, x: int, y: int) -> bytes | None:
+        """Gzipped JSON of one tile."""
+
+
+class Simulation(Protocol):
+    """The demo's buttons; only there when ``gateway.simulation`` is on."""
+
+    def buttons(self) -> list[Json]:
+        """Simulated devices that can be pressed: ``device``, ``protocol``, ``label``."""
+
+    def press(self, device: str, kind: str) -> None:
+        """Press one; it sends real bytes over a real socket. ``CommandError("unknown_device")`` when it is not one of ours."""
+
+
+class Story(Protocol):
+    """``gateway alarm explain``. Called in a worker thread: it reads the journal."""
+
+    def __call__(self, alarm_id: str) -> list[Json]:
+        """Every record of one alarm with its time, oldest first."""

@@ -1,0 +1,66 @@
+"""What the API stands on: the doors to the other rooms, and the little state that is its own."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
+
+from gateway.api.doors import Bridges, Callbacks, Desk, Journal, Registry, Simulation, Story, Tiles
+from gateway.api.messages import Request
+from gateway.api.sessions import OneTimeToken, Sessions, Throttle, Views
+from gateway.model import Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One static file."""
+
+    body: bytes = field(repr=False)
+    gzipped: bytes | None = field(repr=False)
+    "None when compressing gains nothing."
+    media_type: str
+    etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class SmsBridge:
+    """One configured bridge: who may call it, and what its word about the sender is worth."""
+
+    secret: bytes = field(repr=False)
+    networks: tuple[IPv4Network | IPv6Network, ...]
+    trusted: bool
+
+
+@dataclass(slots=True)
+class House:
+    """Everything a handler may reach."""
+
+    desk: Desk
+    registry: Registry
+    journal: Journal
+    callbacks: Callbacks
+    bridges: Bridges
+    story: Story
+    sessions: Sessions
+    setup: OneTimeToken
+    signed_device: Callable[[Request, Instant], str | None]
+    "The device whose key signed this press, freshly and for the first time; None for every other case alike."
+    hash_secret: Callable[[str], str]
+    "argon2id of a new password. Blocks."
+    verify_secret: Callable[[str, str], bool]
+    "(hash, secret) -> whether it fits. Blocks; never raises."
+    not_ready: Callable[[], list[str]]
+    "Why an alarm would not be made durable now; empty when it would."
+    random_bytes: Callable[[int], bytes]
+    tiles: Tiles | None = None
+    simulation: Simulation | None = None
+    pages: Mapping[str, Page] = field(default_factory=dict)
+    "By path; ``/`` is the console."
+    sms: tuple[SmsBridge, ...] = ()
+    centre_ids: frozenset[str] = frozenset()
+    name: str = "gateway"
+    is_simulation: bool = False
+    "Every alarm is marked as simulated."
+    public_origin: str | None = None
+    "Scheme and host of ``public_url``; None: whatever Host the browser was given."
+    throttle: Throttle = field(default_factory=Throttle)
+    views: Views = field(default_factory=Views)

@@ -1,0 +1,98 @@
+"""Who asks? Console sessions, tokens, the control socket, and callers that a signature or a secret path vouches for."""
+
+import hashlib
+import hmac
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from gateway.api.access import ROLES
+from gateway.api.house import House, SmsBridge
+from gateway.api.messages import NOBODY, Principal, Request
+from gateway.api.problems import Refused
+from gateway.api.sessions import cookie_of
+from gateway.model import Instant
+
+TOKEN_PREFIX = "sha256:"
+SAFE_METHODS = ("GET", "HEAD")
+
+
+def identify(house: House, request: Request, roles: frozenset[str], now: Instant) -> Principal:
+    """The caller of a route that these roles may call. Raises ``Refused`` for a proof that does not hold.
+
+    A proof that is offered and wrong is refused even where a stranger would be let in.
+    """
+    if request.via_control_socket:
+        return Principal("local", f"local:{request.local_user}")
+    if "device" in roles:
+        device_id = house.signed_device(request, now)
+        if device_id is None:
+            raise Refused("not_authentic", headers=(("x-gw-time", str(now.wall_us // 1_000_000)),))
+        return Principal("device", device_id)
+    if "bridge" in roles:
+        bridge_of(house, request)
+        return Principal("bridge", "sms")
+    if "centre" in roles and request.header("webhook-signature"):
+        centre_id = house.callbacks.centre_of(request.headers, request.body, now)
+        if centre_id is None:
+            raise Refused("not_authentic")
+        return Principal("centre", centre_id)
+    if request.header("authorization"):
+        return token_caller(house, request)
+    if cookie := cookie_of(request.header("cookie"), request.secure):
+        session = house.sessions.find(cookie, now)
+        if session is not None:
+            require_own_page(house, request, session.csrf)
+            return session.principal
+    return NOBODY
+
+
+def token_caller(house: House, request: Request) -> Principal:
+    """A program with ``Authorization: Bearer USER:TOKEN``. One answer for every way in which it can be wrong."""
+    scheme, _, credentials = request.header("authorization").partition(" ")
+    user_id, _, token = credentials.strip().rpartition(":")
+    user = house.registry.user(user_id) if scheme.lower() == "bearer" and user_id else None
+    expected = user.secret_hash if user and user.secret_hash.startswith(TOKEN_PREFIX) else TOKEN_PREFIX + "0" * 64
+    found = TOKEN_PREFIX + hashlib.sha256(token.encode()).hexdigest()
+    if not hmac.compare_digest(found, expected) or user is None or not user.active or user.role not in ROLES:
+        raise Refused("not_logged_in", headers=(("www-authenticate", "Bearer"),))
+    return Principal(user.role, user.user_id, user.centre_id, user.zone)
+
+
+def require_own_page(house: House, request: Request, csrf: str) -> None:
+    """A request that changes something and carries a session cookie must come from our own page (R-69)."""
+    if request.method in SAFE_METHODS:
+        return
+    require_own_origin(house, request)
+    if not hmac.compare_digest(request.header("x-csrf-token").encode(), csrf.encode()):
+        raise Refused("csrf")
+
+
+def require_own_origin(house: House, request: Request) -> None:
+    """Browsers say which page made a request that changes something; it must be one of ours."""
+    origin = urlsplit(request.header("origin"))
+    scheme = "https" if request.secure else "http"
+    own = house.public_origin or f"{scheme}://{request.header('host')}"
+    if not origin.netloc or f"{origin.scheme}://{origin.netloc}".lower() not in (own.lower(), f"{scheme}://{request.header('host')}".lower()):
+        raise Refused("csrf", "The request names no Origin, or not our own.")
+
+
+def bridge_of(house: House, request: Request) -> SmsBridge:
+    """The SMS bridge whose secret path and network this request has. Raises ``Refused`` as if nothing were there."""
+    secret = request.path.rpartition("/")[2].encode()
+    found = None
+    for bridge in house.sms:
+        if hmac.compare_digest(bridge.secret, secret):
+            found = bridge
+    if found is None or not is_within(request.peer, found):
+        raise Refused("not_found")
+    return found
+
+
+def is_within(peer: str, bridge: SmsBridge) -> bool:
+    """Whether a bridge may call from this address."""
+    try:
+        address = ip_address(peer.partition("%")[0])
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return any((mapped or address) in network for network in bridge.networks)
