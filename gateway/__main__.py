@@ -11,6 +11,8 @@ COMMANDS = {
     # word: (room, what it does)
     "decode": ("decode", "hex frames on standard input -> one JSON object a line"),
     "identify": ("identify", "hex on standard input -> the likely protocols, best first"),
+    "init": ("init", "write a commented configuration that works at once"),
+    "check": ("check", "say everything that is wrong with a configuration, at once"),
 }
 "Rooms are imported only when their word is used: a decoder does not wait for the road engine."
 
