@@ -29,6 +29,8 @@ else:
     LINK = ["-Wl,-z,relro,-z,now"]
 COMPILE += ["-Wall", "-Wextra", "-Wno-unused-parameter", "-Wno-missing-field-initializers", "-Wno-cast-function-type"]
 MACROS = [("CYTHON_TRACE", "1"), ("CYTHON_TRACE_NOGIL", "1")] if TRACE else []
+if SANITIZE:
+    MACROS.append(("GATEWAY_SANITIZE", "1"))
 
 EXTENSIONS = [
     Extension(name, [path], extra_compile_args=COMPILE, extra_link_args=LINK, define_macros=MACROS)

@@ -2,14 +2,20 @@
 """The compiled room: all that Python may call. Kernels stand in the ``_fastpath_<topic>.pxi`` files beside it."""
 
 cimport cython
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.object cimport PyObject_GenericSetAttr
 from libc.math cimport INFINITY, cos, fmax, fmin, hypot
-from libc.stdlib cimport calloc, free
-from libc.string cimport memset
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memcpy, memset
+
+from dataclasses import fields as dataclass_fields
 
 from gateway.errors import FrameError, Reason
+from gateway.model import Cell, Fix, Frame, Kind, Refusal, Report, Wifi
 
 include "_fastpath_bytes.pxi"
 include "_fastpath_checksums.pxi"
+include "_fastpath_reports.pxi"
 include "_fastpath_gt06.pxi"
 include "_fastpath_teltonika.pxi"
 include "_fastpath_watch.pxi"
