@@ -1,0 +1,1 @@
+"""Extract -> base map: tiles that the console draws without internet."""
