@@ -4,8 +4,8 @@ Paper: our own API (OpenAPI document of this server).
 ``{"id": "8f2c…", "kind": "sos_app", "at": "2026-03-09T13:03:11Z", "battery_percent": 80, "position": {"lat": 51.05, "lon": 3.72,
 "accuracy_m": 12, "at": "…", "source": "gnss", "speed_kmh": 4, "course_deg": 271}}``
 
-Only the id must be readable (``id-missing``). A kind that nobody knows is an unknown alarm (``kind-unknown``), and a press
-with a position that cannot be meant is a press without one (``position-off-the-globe``).
+What is missing or cannot be read never costs the alarm: a kind that nobody knows is an unknown alarm (``kind-unknown``), and
+a press with a position that cannot be meant is a press without one (``position-off-the-globe``).
 """
 
 import hashlib
@@ -14,12 +14,13 @@ import math
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Final
 
 from gateway.errors import FrameError, Reason
-from gateway.model import LIFE, PRE, TEST, Fix, Frame, Kind, Report, kind_names
-from gateway.protocols.base import DeviceSettings, refused
+from gateway.model import LIFE, PRE, TEST, Fix, Frame, Kind, Report
+from gateway.protocols.base import NOTHING_KNOWN, DeviceSettings, refused
 
-PROTOCOL = "app"
+NAME: Final = "app"
 BODY_BYTES_MAX = 16_384
 "A press has a few hundred bytes."
 DEPTH_MAX = 32
@@ -41,7 +42,7 @@ RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[
 class Session:
     """The requests of one device; ``peer`` is its identity, which the signature proved."""
 
-    def __init__(self, transport: str, settings: DeviceSettings = DeviceSettings(), peer: str | None = None) -> None:  # noqa: B008
+    def __init__(self, transport: str, settings: DeviceSettings = NOTHING_KNOWN, peer: str | None = None) -> None:
         self.transport = transport
         self.settings = settings
         self.device = peer or None
@@ -62,16 +63,16 @@ class Session:
         try:
             report = press_untrusted(raw)
         except FrameError as error:
-            return refused(PROTOCOL, self.transport, raw, error, self.device)
-        return Frame(PROTOCOL, self.transport, raw, self.device, (report,))
+            return refused(NAME, self.transport, raw, error, self.device)
+        return Frame(NAME, self.transport, raw, self.device, (report,))
 
 
 def press_untrusted(raw: bytes) -> Report:
     """The press in a body."""
     fields = object_untrusted(raw)
     unread: list[str] = []
-    sequence = sequence_untrusted(fields.pop("id", None))
-    kinds = kinds_untrusted(fields.pop("kind", "sos_app"), unread)
+    sequence = sequence_of(fields.pop("id", None), unread)
+    kinds = kind_untrusted(fields.pop("kind", "sos_app"), unread)
     event_at_us = time_of(fields, "at", unread)
     battery_percent = number_of(fields, "battery_percent", 0, 100, unread)
     place = fields.pop("position", None)
@@ -118,24 +119,24 @@ def whole_number(word: str) -> int | float:
     return int(word) if len(word) <= 18 else float(word[:400])
 
 
-def sequence_untrusted(value: Json) -> int:
-    """The event's id as a number of 63 bits: copies of one press have the same."""
+def sequence_of(value: Json, unread: list[str]) -> int | None:
+    """The press's id as a number of 63 bits: copies of one press have the same."""
     if isinstance(value, bool) or not isinstance(value, str | int) or not 0 < len(str(value)) <= ID_CHARS_MAX:
-        raise FrameError(Reason.FIELD, 0, f"id: a text of 1 to {ID_CHARS_MAX} characters (or a whole number) is required")
+        unread.append(f"id: not a text of 1 to {ID_CHARS_MAX} characters")
+        return None
     digest = hashlib.blake2b(str(value).encode("utf-8", "replace"), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> 1
 
 
-def kinds_untrusted(value: Json, unread: list[str]) -> Kind:
-    """The kind by its name. A name that nobody knows is an alarm; a known one that no app may say is refused."""
-    if not isinstance(value, str):
-        raise FrameError(Reason.FIELD, 0, f"kind: the name of a kind is required, such as {kind_names(Kind.SOS_APP)[0]}")
-    kind = Kind.CANCEL_CLAIM if value.lower() == CANCEL else Kind.__members__.get(value.upper())
+def kind_untrusted(value: Json, unread: list[str]) -> Kind:
+    """The kind by its name. What nobody knows is an alarm; what we know and no app may say is refused."""
+    name = value.lower() if isinstance(value, str) else ""
+    kind = Kind.CANCEL_CLAIM if name == CANCEL else Kind.__members__.get(name.upper())
     if kind is None:
-        unread.append(f"kind {printable(value)}")
+        unread.append(f"kind {printable(name)}" if name else "kind: not a text")
         return Kind.UNKNOWN_ALARM
     if not kind & KINDS:
-        raise FrameError(Reason.FIELD, 0, f"kind: {value.lower()} is nothing that an app reports")
+        raise FrameError(Reason.FIELD, 0, f"kind: {name} is nothing that an app reports")
     return kind
 
 

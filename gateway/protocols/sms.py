@@ -16,13 +16,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Final
 
 from gateway.errors import FrameError, Reason
 from gateway.model import LIFE, NO_KIND, Fix, Frame, Kind, Report
-from gateway.protocols.base import DeviceSettings, refused
+from gateway.protocols.base import NOTHING_KNOWN, DeviceSettings, refused
 from gateway.protocols.sms_message import SmsMessage, clean, readings
 
-PROTOCOL = "sms"
+NAME: Final = "sms"
 TEXT_CHARS_MAX = 8192
 "What is looked at and kept of a message; the longest that is sent has a few hundred characters."
 E7 = 10_000_000
@@ -31,7 +32,7 @@ E7 = 10_000_000
 class Session:
     """The messages of one sender; ``peer`` is its number."""
 
-    def __init__(self, transport: str, settings: DeviceSettings = DeviceSettings(), peer: str | None = None) -> None:  # noqa: B008
+    def __init__(self, transport: str, settings: DeviceSettings = NOTHING_KNOWN, peer: str | None = None) -> None:
         self.transport = transport
         self.settings = settings
         self.device = self._peer = peer or None
@@ -53,9 +54,9 @@ class Session:
         try:
             device, report = aml_untrusted(text) if AML_HEADER.match(text) else tracker_text(text)
         except FrameError as error:
-            return refused(PROTOCOL, self.transport, raw, error, self._peer)
+            return refused(NAME, self.transport, raw, error, self._peer)
         self.device = device or self._peer
-        return Frame(PROTOCOL, self.transport, raw, self.device, (report,))
+        return Frame(NAME, self.transport, raw, self.device, (report,))
 
     def read_message(self, message: SmsMessage, now_us: int) -> Frame:
         """One message of a bridge. A long one has its reference as sequence, by which its copies are known."""

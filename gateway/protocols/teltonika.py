@@ -16,17 +16,19 @@ Codecs 12, 13 and 14 are answers to commands: accepted, never acknowledged. AVL 
 alarm (ignition, odometer, ...) are passed over without a word. Not supported: camera files, codec 15, codec 61.
 """
 
+import enum
 import math
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from gateway.errors import FrameError, Reason
 from gateway.model import LIFE, NO_KIND, Cell, Fix, Frame, Kind, Report
-from gateway.protocols.base import DeviceSettings, refused
+from gateway.protocols.base import NOTHING_KNOWN, DeviceSettings, refused
+from gateway.protocols.octets import crc16_arc, u16be, u32be
 
-PROTOCOL = "teltonika"
+NAME: Final = "teltonika"
 
 CODEC_7, CODEC_8, CODEC_8E, CODEC_16 = 0x07, 0x08, 0x8E, 0x10
 COMMAND_CODECS = {0x0C: 0, 0x0D: 4, 0x0E: 8}
@@ -38,6 +40,10 @@ DATA_BYTES_MIN = 3
 "Codec, count, count."
 DATA_BYTES_MAX = 65_535
 "Guard: the wiki limits ordinary packets to about 1.3 kB; pictures and logs are longer, but nothing reaches this."
+NESTED_BYTES_MAX = 2048
+"A packet inside one that is refused or incomplete is searched for only up to the size of ordinary packets, "
+NESTED_MAX = 8
+"and only so many candidates are checked: that bounds the work."
 TEXT_CHARS_MAX = 1024
 
 WORD_16_BYTE_IO = "teltonika_16_byte_io"
@@ -135,27 +141,88 @@ class Cursor:
 # ------------------------------------------------------------------------------------------------ the session
 
 
+class Shape(enum.Enum):
+    """What bytes that begin like a frame turn out to be."""
+
+    WAIT = "more bytes are needed"
+    NOISE = "no frame begins here"
+    FRAME = "a ping, a login, or a packet with its own checksum"
+    SPOILT = "a packet with a wrong checksum"
+
+
 class Session:
     """One TCP connection, or the datagrams of one sender."""
 
-    def __init__(self, transport: str, settings: DeviceSettings = DeviceSettings(), peer: str | None = None) -> None:  # noqa: B008
+    def __init__(self, transport: str, settings: DeviceSettings = NOTHING_KNOWN, peer: str | None = None) -> None:
         self.transport = transport
         self.settings = settings
         self.device: str | None = None
         self.skipped_bytes = 0
-        self._buffer = bytearray()
+        self._buffer = b""
+        self._start = 0
+        "Where the unread part of the buffer begins; the ones below count from here."
         self._is_lost = False
+        "The bytes before were no frame: a ping proves nothing now."
+        self._claimed = 0
+        "Bytes that a refused packet has already accounted for."
+        self._nested = 0
+        self._looked = 0
+        "How far an incomplete packet was searched for whole ones behind its start."
 
     def receive(self, data: bytes) -> None:
         """Take the next bytes of the stream."""
-        self._buffer += data
+        self._buffer = self._buffer[self._start :] + data
+        self._start = 0
 
     def frames(self, now_us: int) -> Iterator[Frame]:
-        """Every packet that is complete by now; at most ``DATA_BYTES_MAX`` + 12 bytes stay buffered."""
-        while size := self._frame_bytes():
-            raw = bytes(self._buffer[:size])
-            del self._buffer[:size]
-            yield self.read(raw, now_us)
+        """Every packet that is complete by now. One that has begun is waited for, but never hides a whole one behind it."""
+        while self._start < len(self._buffer):
+            shape, size = shape_untrusted(self._buffer, self._start, self._is_lost, bool(self._claimed))
+            raw = self._buffer[self._start : self._start + size]
+            if shape is Shape.WAIT:
+                hidden = self._whole_packet_behind()
+                if not hidden:
+                    return
+                self._skip(hidden)
+            elif shape is Shape.NOISE:
+                self._skip(next_start(self._buffer, self._start + 1) - self._start)
+            elif shape is Shape.SPOILT:
+                self._claimed = max(self._claimed, size)
+                self._nested += 1
+                self._skip(1 if self._nested < NESTED_MAX else size)
+                yield self.read(raw, now_us)
+            else:
+                self._start += size
+                self._is_lost = False
+                self._claimed = self._nested = self._looked = 0
+                yield self.read(raw, now_us)
+
+    def _skip(self, count: int) -> None:
+        self._start += count
+        self._is_lost = True
+        self.skipped_bytes += max(0, count - self._claimed)
+        self._claimed = max(0, self._claimed - count)
+        self._looked = max(0, self._looked - count)
+        if not self._claimed:
+            self._nested = 0
+
+    def _whole_packet_behind(self) -> int:
+        """How far ahead a whole packet begins inside the one that is still incomplete; 0 if none does.
+
+        A length that lies may promise kilobytes that never come; an alarm behind it must not wait for them. A login
+        does not count: fifteen digits may stand in a packet's data.
+        """
+        at = next_start(self._buffer, self._start + max(1, self._looked))
+        while at < len(self._buffer):
+            shape, size = shape_untrusted(self._buffer, at, True, True)
+            if shape is Shape.FRAME:
+                return at - self._start
+            if shape is Shape.WAIT or self._nested >= NESTED_MAX:
+                break
+            self._nested += shape is Shape.SPOILT
+            at = next_start(self._buffer, at + 1)
+        self._looked = at - self._start
+        return 0
 
     def read(self, raw: bytes, now_us: int) -> Frame:
         """One ping, login, data packet or datagram."""
@@ -169,33 +236,22 @@ class Session:
                 return self._frame(raw, (Report(Kind.LOGIN),), b"\x01")
             return self._read_packet(raw, now_us)
         except FrameError as error:
-            return refused(PROTOCOL, self.transport, raw, error, self.device)
-
-    def _frame_bytes(self) -> int:
-        """Size of the frame at the head of the buffer, 0 if it is not complete; bytes that start none are skipped."""
-        at = 0
-        while (size := frame_bytes(self._buffer, at, self._is_lost)) == NO_FRAME:
-            at += 1
-            self._is_lost = True
-        del self._buffer[:at]
-        self.skipped_bytes += at
-        if not 0 < size <= len(self._buffer):
-            return 0
-        self._is_lost = False
-        return size
+            return refused(NAME, self.transport, raw, error, self.device)
 
     def _read_packet(self, raw: bytes, now_us: int) -> Frame:
         """Preamble u32 = 0, length u32 N, N bytes, checksum u32."""
         if len(raw) < 8 or raw[:4] != bytes(4):
             raise FrameError(Reason.FRAMING, 0, "neither a login nor a data packet")
-        size = int.from_bytes(raw[4:8], "big")
+        size = u32be(raw, 4)
         if not DATA_BYTES_MIN <= size <= DATA_BYTES_MAX:
             raise FrameError(Reason.LENGTH, 4, f"data of {size} bytes; {DATA_BYTES_MIN} to {DATA_BYTES_MAX} are possible")
         data = raw[8 : 8 + size]
         reading = read_data(data, 8, self.settings, now_us)
         fault = packet_fault(raw, size) or reading.fault
+        if fault is None and self.device is None:
+            fault = FrameError(Reason.IDENTITY, 0, "data before a login")
         if fault:
-            return refused(PROTOCOL, self.transport, raw, fault, self.device, alarm_of(reading.reports))
+            return refused(NAME, self.transport, raw, fault, self.device, alarm_of(reading.reports))
         reply = None if reading.is_command else len(reading.reports).to_bytes(4, "big")
         return self._frame(raw, reading.reports, reply)
 
@@ -203,52 +259,83 @@ class Session:
         """Length u16, packet id u16, type u8, AVL packet id u8, IMEI (length u16, digits), then data without checksum."""
         if len(raw) < 8:
             raise FrameError(Reason.LENGTH, 0, f"a datagram of {len(raw)} bytes")
+        self.device = None
         self.device = imei_untrusted(raw, 6)
         start = 8 + len(self.device)
         reading = read_data(raw[start:], start, self.settings, now_us)
         fault = reading.fault
-        if int.from_bytes(raw[:2], "big") != len(raw) - 2:
-            fault = FrameError(Reason.LENGTH, 0, f"the frame says {int.from_bytes(raw[:2], 'big')} bytes, {len(raw) - 2} follow")
+        if u16be(raw, 0) != len(raw) - 2:
+            fault = FrameError(Reason.LENGTH, 0, f"the frame says {u16be(raw, 0)} bytes, {len(raw) - 2} follow")
         if fault:
-            return refused(PROTOCOL, self.transport, raw, fault, self.device, alarm_of(reading.reports))
+            return refused(NAME, self.transport, raw, fault, self.device, alarm_of(reading.reports))
         count = len(reading.reports)
         reply = None if reading.is_command else b"\x00\x05" + raw[2:4] + b"\x01" + raw[5:6] + bytes((count,))
         return self._frame(raw, reading.reports, reply)
 
     def _frame(self, raw: bytes, reports: tuple[Report, ...], reply: bytes | None = None) -> Frame:
-        return Frame(PROTOCOL, self.transport, raw, self.device, reports, reply)
+        return Frame(NAME, self.transport, raw, self.device, reports, reply)
 
 
-NO_FRAME = -1
+def shape_untrusted(data: bytes, at: int, is_lost: bool = False, is_inside: bool = False) -> tuple[Shape, int]:
+    """What begins at ``at``, and how many bytes it has (0 unless delimited).
 
-
-def frame_bytes(buffer: bytes | bytearray, at: int, is_lost: bool) -> int:
-    """Size of the frame that starts at ``at``; 0 when more bytes must tell, ``NO_FRAME`` when none can start here.
-
-    While lost, a ping (one byte) proves nothing, and zeros are everywhere: a packet must name its codec.
+    While lost, a ping (one byte) proves nothing, and zeros are everywhere: a packet must name its codec. Inside a
+    packet that was refused or is incomplete, digits are no login, and a packet longer than usual is not looked for.
     """
-    head = bytes(buffer[at : at + 9])
-    if head[:1] == PING and not is_lost:
-        return 1
-    if head[:1] not in (b"", b"\0"):
-        return NO_FRAME
-    if len(head) < 2:
+    left = len(data) - at
+    if data[at]:
+        return (Shape.FRAME, 1) if data[at] == PING[0] and not is_lost else (Shape.NOISE, 0)
+    if left < 2:
+        return Shape.WAIT, 0
+    if data[at + 1]:
+        return (Shape.NOISE, 0) if is_inside else login_shape(data, at)
+    if any(data[at + 2 : at + 4]):
+        return Shape.NOISE, 0
+    if left < 8:
+        return Shape.WAIT, 0
+    size = u32be(data, at + 4)
+    if not DATA_BYTES_MIN <= size <= (NESTED_BYTES_MAX if is_inside else DATA_BYTES_MAX):
+        return Shape.NOISE, 0
+    if is_lost and left > 8 and data[at + 8] not in CODECS:
+        return Shape.NOISE, 0
+    if left < size + 12:
+        return Shape.WAIT, 0
+    is_right = u32be(data, at + 8 + size) == crc16_arc(data[at + 8 : at + 8 + size])
+    return (Shape.FRAME if is_right else Shape.SPOILT), size + 12
+
+
+def login_shape(data: bytes, at: int) -> tuple[Shape, int]:
+    """A login: length u16, then that many digits."""
+    size = 2 + data[at + 1]
+    digits = data[at + 2 : at + size]
+    if not IMEI_DIGITS_MIN <= data[at + 1] <= IMEI_DIGITS_MAX or (digits and not digits.isdigit()):
+        return Shape.NOISE, 0
+    return (Shape.FRAME, size) if len(data) - at >= size else (Shape.WAIT, 0)
+
+
+def next_start(data: bytes, at: int) -> int:
+    """The next place where a login or a packet could begin; the end if there is none."""
+    found = data.find(b"\0", at)
+    return len(data) if found < 0 else found
+
+
+def recognise(data: bytes) -> int:
+    """How surely these first bytes are Teltonika: 100 with a login or a packet and its checksum, 0 when they cannot be."""
+    if not data:
         return 0
-    if head[1]:
-        size = 2 + head[1]
-        digits = buffer[at + 2 : at + size]
-        is_login = IMEI_DIGITS_MIN <= head[1] <= IMEI_DIGITS_MAX and (not digits or digits.isdigit())
-        return size if is_login else NO_FRAME
-    if any(head[2:4]):
-        return NO_FRAME
-    if len(head) < 8:
-        return 0
-    size = int.from_bytes(head[4:8], "big")
-    if not DATA_BYTES_MIN <= size <= DATA_BYTES_MAX:
-        return NO_FRAME
-    if is_lost and head[8:] and head[8] not in CODECS:
-        return NO_FRAME
-    return size + 12
+    shape, size = shape_untrusted(data, 0, is_lost=True)
+    if shape is Shape.WAIT:
+        return 30 if len(data) > 4 else 10
+    if shape is Shape.NOISE:
+        return datagram_confidence(data)
+    return 100 if shape is Shape.FRAME else 60
+
+
+def datagram_confidence(data: bytes) -> int:
+    """The same for a datagram, whose own length, IMEI and codec must fit."""
+    size = u16be(data, 6) if len(data) >= 8 else 0
+    is_ours = len(data) > 8 + size and IMEI_DIGITS_MIN <= size <= IMEI_DIGITS_MAX and data[8 : 8 + size].isdigit()
+    return 90 if is_ours and u16be(data, 0) == len(data) - 2 and data[8 + size] in CODECS else 0
 
 
 def imei_untrusted(raw: bytes, at: int) -> str:
@@ -268,27 +355,10 @@ def packet_fault(raw: bytes, size: int) -> FrameError | None:
     """What is wrong with the envelope of a TCP data packet whose length field says ``size``."""
     if len(raw) != size + 12:
         return FrameError(Reason.LENGTH, 4, f"the frame says {size} bytes of data, it holds {len(raw) - 12}")
-    claimed, counted = int.from_bytes(raw[-4:], "big"), crc16_arc(raw[8:-4])
+    claimed, counted = u32be(raw, len(raw) - 4), crc16_arc(raw[8:-4])
     if claimed != counted:
         return FrameError(Reason.CHECKSUM, len(raw) - 4, f"frame says {claimed:08x}, its bytes give {counted:08x}")
     return None
-
-
-def crc16_arc(data: bytes) -> int:
-    """CRC-16/ARC: polynomial 0x8005 reflected, start 0, nothing at the end."""
-    crc = 0
-    for byte in data:
-        crc = crc >> 8 ^ CRC_TABLE[(crc ^ byte) & 0xFF]
-    return crc
-
-
-def _crc_row(byte: int) -> int:
-    for _ in range(8):
-        byte = byte >> 1 ^ (0xA001 if byte & 1 else 0)
-    return byte
-
-
-CRC_TABLE = tuple(map(_crc_row, range(256)))
 
 
 # --------------------------------------------------------------------------------------------- data and records

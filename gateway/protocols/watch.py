@@ -16,13 +16,14 @@ Not supported: voice (TK) and pictures; content above 2 KiB is refused.
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from typing import Final
 
 from gateway.errors import FrameError, Reason
 from gateway.model import NO_KIND, Cell, Fix, Frame, Kind, Report, Wifi
-from gateway.protocols.base import DeviceSettings, refused
+from gateway.protocols.base import NOTHING_KNOWN, DeviceSettings, refused
+from gateway.protocols.octets import civil_us, full_year
 
-PROTOCOL = "watch"
+NAME: Final = "watch"
 
 CONTENT_BYTES_MAX = 2048
 "Nothing that we read comes near it; voice and pictures go beyond."
@@ -31,6 +32,7 @@ HEADER_BYTES_MAX = 31
 "[MM*, sixteen digits and *, index and *, length and *."
 
 HEADER = re.compile(rb"\[([0-9A-Za-z]{2})\*([0-9]{8,16})\*(?:([0-9A-Fa-f]{4})\*)?([0-9A-Fa-f]{4})\*")
+PARTIAL_HEADER = re.compile(rb"\[[0-9A-Za-z]{0,2}(?:(?<=..)\*[0-9]{0,16}(?:(?<=[0-9]{8})\*(?:[0-9A-Fa-f]{0,4}\*?){0,2})?)?")
 NEXT_FRAME = re.compile(rb"\]\s*(?=\[[0-9A-Za-z]{2}\*[0-9]{8,16}\*)")
 LAST_BRACKET = re.compile(rb"\]\s*\Z")
 STUFFED = re.compile(rb"\x7d[\x01-\x05]")
@@ -59,7 +61,7 @@ NO_FRAME = -1
 class Session:
     """One connection of a watch."""
 
-    def __init__(self, transport: str, settings: DeviceSettings = DeviceSettings(), peer: str | None = None) -> None:  # noqa: B008
+    def __init__(self, transport: str, settings: DeviceSettings = NOTHING_KNOWN, peer: str | None = None) -> None:
         self.transport = transport
         self.settings = settings
         self.device: str | None = None
@@ -81,7 +83,7 @@ class Session:
         """One frame, from bracket to bracket."""
         header = HEADER.match(raw)
         if header is None:
-            return refused(PROTOCOL, self.transport, raw, FrameError(Reason.FRAMING, 0, "no [MM*id*length* at the front"), self.device)
+            return refused(NAME, self.transport, raw, FrameError(Reason.FRAMING, 0, "no [MM*id*length* at the front"), self.device)
         self.device = header[2].decode()
         content = raw[header.end() :].rstrip()
         report = report_of(content.removesuffix(b"]"), int(header[4], 16), self.settings)
@@ -91,8 +93,8 @@ class Session:
         elif len(content) > STUFFED_BYTES_MAX or unstuffed_bytes(content) > CONTENT_BYTES_MAX + 1:
             fault = FrameError(Reason.LENGTH, header.end(), f"content above {CONTENT_BYTES_MAX} bytes (voice and pictures are not read)")
         if fault:
-            return refused(PROTOCOL, self.transport, raw, fault, self.device, report if is_alarm(content) else None)
-        return Frame(PROTOCOL, self.transport, raw, self.device, (report,), reply_of(header, content))
+            return refused(NAME, self.transport, raw, fault, self.device, report if is_alarm(content) else None)
+        return Frame(NAME, self.transport, raw, self.device, (report,), reply_of(header, content))
 
     def _frame_bytes(self) -> int:
         """Size of the frame at the head of the buffer, 0 if it is not complete; what belongs to no frame is skipped."""
@@ -108,6 +110,13 @@ class Session:
 
 
 # -------------------------------------------------------------------------------------------------- the splitter
+
+
+def recognise(data: bytes) -> int:
+    """How surely these first bytes are a watch: 90 with a whole header, 0 when they cannot be."""
+    if HEADER.match(data):
+        return 90
+    return 20 if PARTIAL_HEADER.fullmatch(data) else 0
 
 
 def frame_bytes(buffer: bytearray) -> int:
@@ -237,13 +246,9 @@ def time_of(fields: list[str], offset_s: int) -> int | None:
     if len(stamp) != 12 or not stamp.isascii() or not stamp.isdigit():
         return None
     day, month, year, hour, minute, second = (int(stamp[at : at + 2]) for at in range(0, 12, 2))
-    if 70 <= year < 80:
-        return None
-    try:
-        moment = datetime(year + (2000 if year < 70 else 1900), month, day, hour, minute, second, tzinfo=UTC)
-    except ValueError:
-        return None
-    return (int(moment.timestamp()) - offset_s) * 1_000_000
+    full = full_year(year)
+    at_us = None if full is None else civil_us(full, month, day, hour, minute, second)
+    return None if at_us is None else at_us - offset_s * 1_000_000
 
 
 def status_of(fields: list[str]) -> int | None:
