@@ -55,6 +55,7 @@ cdef struct Reading:
     uint8_t source  # index into SOURCE_NAMES; 0 gnss
     uint8_t charging
     uint8_t stored
+    uint8_t standing
     uint8_t cell_count
     uint8_t wifi_count
     uint8_t unread_count

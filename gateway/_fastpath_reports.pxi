@@ -150,6 +150,7 @@ cdef object report_of(const Reading *reading):
     give(report, "power_v", reading.power_v if reading.has & HAS_POWER_V else None)
     give(report, "charging", reading.charging != 0 if reading.has & HAS_CHARGING else None)
     give(report, "stored", reading.stored != 0)
+    give(report, "standing", reading.standing != 0)
     give(report, "cells", tuple([cell_of(&reading.cells[at]) for at in range(reading.cell_count)]) if reading.cell_count else ())
     give(report, "wifi", tuple([wifi_of(&reading.wifi[at]) for at in range(reading.wifi_count)]) if reading.wifi_count else ())
     give(report, "text", None)
@@ -184,6 +185,6 @@ cdef void require_fields(object noun, tuple names) except *:
 
 
 require_fields(Fix, ("lat_e7", "lon_e7", "at_us", "valid", "source", "accuracy_m", "altitude_m", "speed_kmh", "course_deg", "satellites"))
-require_fields(Report, ("kinds", "fix", "event_at_us", "sequence", "battery_percent", "battery_v", "power_v", "charging", "stored", "cells",
-                        "wifi", "text", "unread"))
+require_fields(Report, ("kinds", "fix", "event_at_us", "sequence", "battery_percent", "battery_v", "power_v", "charging", "stored", "standing",
+                        "cells", "wifi", "text", "unread"))
 require_fields(Frame, ("protocol", "transport", "raw", "device", "reports", "reply", "refused", "unverified"))

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from gateway.protocols import gt06
+from gateway.protocols import app, gt06, sms, teltonika, watch
 from gateway.protocols.auto import AutoSession
 from gateway.protocols.base import NOTHING_KNOWN, DeviceSettings, Session
 
@@ -26,7 +26,7 @@ class Row:
     name: str
     transports: tuple[str, ...]
     port: int
-    "Where its devices are told to call, when nothing else is configured."
+    "Where its devices are told to call, when nothing else is configured; 0 for what comes over a bridge or the API."
     reference: SessionMaker
     "The readable decoder: oracle of the tests, fallback for a quarantined frame."
     fast: SessionMaker | None
@@ -39,6 +39,10 @@ class Row:
 PROTOCOLS = (
     #   name     transports  port  reference      fast twin  first bytes
     Row("gt06", ("tcp",), 5023, gt06.Session, None, gt06.recognise),
+    Row("teltonika", ("tcp", "udp"), 5027, teltonika.Session, None, teltonika.recognise),
+    Row("watch", ("tcp",), 5093, watch.Session, None, watch.recognise),
+    Row("sms", ("sms",), 0, sms.Session, None, sms.recognise),
+    Row("app", ("http",), 0, app.Session, None, app.recognise),
 )
 
 
