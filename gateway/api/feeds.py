@@ -77,9 +77,9 @@ def written(name: str, data: object, seq: int | None = None) -> bytes:
     return head + b"event: " + name.encode() + b"\ndata: " + orjson.dumps(data) + b"\n\n"
 
 
-def heartbeat(seq: int) -> bytes:
-    """A comment that keeps the line alive, and an id without event: a quiet console still resumes from where it was."""
-    return b": beat\nid: %d\n\n" % seq
+def heartbeat(seq: int | None) -> bytes:
+    """A comment that keeps the line alive, and an id without event: a quiet console, too, resumes from where it was."""
+    return b": beat\n\n" if seq is None else b": beat\nid: %d\n\n" % seq
 
 
 PREAMBLE = b"retry: %d\n\n" % RETRY_MS
@@ -101,10 +101,15 @@ class Subscription:
     def put(self, item: Item) -> None:
         """Queue an event, or give this console up."""
         if len(self.queue) >= QUEUE_MAX:
-            self.is_lost = True
-            self.queue.clear()
+            self.give_up()
         if not self.is_lost:
             self.queue.append(item)
+            self.wake()
+
+    def give_up(self) -> None:
+        """End this stream; the console resumes."""
+        self.is_lost = True
+        self.queue.clear()
         self.wake()
 
 
@@ -135,23 +140,32 @@ class Hub:
         self._subscriptions.remove(subscription)
         self.lost += subscription.is_lost
 
-    def publish(self, entries: Iterable[Entry], now: Instant) -> None:
-        """Tell every console of these records, which follow those told before."""
-        for entry in entries:
-            assert entry.seq > self.seq, "records come in order, once"
-            self.seq = entry.seq
-            alarm = self._changed(entry)
-            if alarm is None or not self._subscriptions:
-                continue
-            item = None
-            for subscription in self._subscriptions:
-                if access.may_see(subscription.principal, alarm, self._house.registry):
-                    item = item or self._item(entry, alarm, now)
-                    subscription.shown.add(alarm.alarm_id)
-                    subscription.put(item)
-                elif alarm.alarm_id in subscription.shown:
-                    subscription.shown.discard(alarm.alarm_id)
-                    subscription.put(Item(written("gone", {"alarm_id": alarm.alarm_id}, entry.seq), entry.seq))
+    def publish(self, entry: Entry, now: Instant) -> None:
+        """Tell every console of this record, which follows those told before."""
+        assert entry.seq > self.seq, "records come in order, once"
+        self.seq = entry.seq
+        alarm = self._changed(entry)
+        if alarm is None or not self._subscriptions:
+            return
+        item = None
+        for subscription in self._subscriptions:
+            if access.may_see(subscription.principal, alarm, self._house.registry):
+                item = item or self._item(entry, alarm, now)
+                subscription.shown.add(alarm.alarm_id)
+                subscription.put(item)
+            elif alarm.alarm_id in subscription.shown:
+                subscription.shown.discard(alarm.alarm_id)
+                subscription.put(Item(written("gone", {"alarm_id": alarm.alarm_id}, entry.seq), entry.seq))
+
+    def restart(self) -> None:
+        """The journal has gone on without us: every console resumes, which tells it what it missed."""
+        self.seq = self._house.journal.newest_seq
+        for subscription in self._subscriptions:
+            subscription.give_up()
+
+    def beat(self, subscription: Subscription) -> bytes:
+        """A heartbeat; with the id of the newest record when this console has been told everything up to it."""
+        return heartbeat(None if subscription.queue else self.seq)
 
     def publish_units(self) -> None:
         """Tell dispatchers where the units are, when that has changed."""

@@ -8,7 +8,7 @@ from typing import cast
 
 from gateway.api.house import House
 from gateway.api.identify import identify
-from gateway.api.messages import Answer, Call, Errand, Request
+from gateway.api.messages import Answer, Call, Errand, Reply, Request
 from gateway.api.problems import Refused, problem_of
 from gateway.api.route import Route, Table
 from gateway.api.routes import ROUTES
@@ -29,7 +29,7 @@ class Api:
         try:
             return self._handle(request, now)
         except GatewayError as error:
-            return problem_of(error, request.id)
+            return self.refusal(request, error)
 
     def settle(self, request: Request, errand: Errand, result: object, now: Instant) -> Answer:
         """The answer after an errand; ``result`` is what it returned, or the ``GatewayError`` that it raised."""
@@ -38,7 +38,12 @@ class Api:
                 raise result
             return errand.then(result, now)
         except GatewayError as error:
-            return problem_of(error, request.id)
+            return self.refusal(request, error)
+
+    def refusal(self, request: Request, error: GatewayError) -> Reply:
+        """The answer to a request that cannot be met. An SMS bridge gets no body: it would send it to the phone."""
+        reply = problem_of(error, request.id)
+        return Reply(reply.status) if request.path.startswith("/sms/") else reply
 
     def _handle(self, request: Request, now: Instant) -> Answer:
         route, parts = self._table.find(request.method, request.path)

@@ -3,6 +3,7 @@
 from ipaddress import ip_address
 
 from gateway import __version__
+from gateway.api.access import RUNNERS
 from gateway.api.house import House
 from gateway.api.messages import Answer, Call, Errand, Reply, reply_json
 from gateway.api.metrics import EXPOSITION, exposition
@@ -38,8 +39,8 @@ def health(house: House, call: Call, given: None) -> Answer:
 
 def metrics(house: House, call: Call, given: None) -> Answer:
     """Counters for Prometheus: for programs on this host, and for users whose role may see the gateway's health."""
-    is_stranger = call.principal.role == "public"
-    if is_stranger and (not is_this_host(call.request.peer) or call.request.header("x-forwarded-for")):
+    is_from_here = is_this_host(call.request.peer) and not call.request.header("x-forwarded-for")
+    if call.principal.role not in RUNNERS and not is_from_here:
         raise Refused("not_logged_in")
     return Reply(200, exposition(house.desk.statistics(), not house.not_ready()), (("content-type", EXPOSITION), ("cache-control", "no-store")))
 

@@ -83,6 +83,10 @@ class ApiOptions:
     "A proxy on this host ends TLS."
     public_url: str | None = None
     "Address by which people reach the console; used in links."
+    connections_max: int = 2_000
+    "Connections at the same time."
+    connections_per_source_max: int = 500
+    "Connections from one address at the same time: a whole control room can sit behind one."
     session_idle_s: float = 900.0
     "A console session ends after this long without a request."
     session_max_s: float = 43_200.0
