@@ -1,10 +1,30 @@
 """Types of the compiled room, for people and for mypy."""
 
+from collections.abc import Iterator
 from typing import Self, final
 
 from typing_extensions import Buffer
 
+from gateway.model import Frame
+from gateway.protocols.base import DeviceSettings, Session
+
 def status_names() -> tuple[str, ...]: ...
+
+@final
+class Gt06:
+    """One connection of a GT06 device, compiled: around a reference session, which reads what is rare."""
+
+    settings: DeviceSettings
+    @property
+    def transport(self) -> str: ...
+    @property
+    def device(self) -> str | None: ...
+    @property
+    def skipped_bytes(self) -> int: ...
+    def __new__(cls, reference: Session) -> Self: ...
+    def receive(self, data: bytes) -> None: ...
+    def frames(self, now_us: int) -> Iterator[Frame]: ...
+    def read(self, raw: bytes, now_us: int) -> Frame: ...
 
 @final
 class AreaGrid:

@@ -11,7 +11,7 @@ from libc.string cimport memcpy, memset
 from dataclasses import fields as dataclass_fields
 
 from gateway.errors import FrameError, Reason
-from gateway.model import Cell, Fix, Frame, Kind, Refusal, Report, Wifi
+from gateway.model import LIFE, Cell, Fix, Frame, Kind, Refusal, Report, Wifi
 
 include "_fastpath_bytes.pxi"
 include "_fastpath_checksums.pxi"
@@ -25,6 +25,141 @@ include "_fastpath_areas.pxi"
 def status_names():
     """Names of every status after OK, in order: the same list as ``errors.Reason``."""
     return ("FRAMING", "LENGTH", "CHECKSUM", "FIELD", "RANGE", "UNSUPPORTED", "IDENTITY")[: <int> STATUS_END - 1]
+
+
+@cython.final
+@cython.auto_pickle(False)
+cdef class Gt06:
+    """One connection of a GT06 device, compiled: around a reference session, which reads what is rare."""
+
+    cdef object reference
+    cdef object known
+    cdef readonly object transport
+    cdef readonly object device
+    cdef bytes buffer
+    cdef Gt06Split split
+    cdef Gt06Dialect dialect
+    cdef int64_t clock_offset_s
+    cdef bint clock_set
+    cdef int32_t zone_s
+
+    def __cinit__(self, reference not None):
+        self.reference = reference
+        self.transport = reference.transport
+        self.device = reference.device
+        self.zone_s = reference.zone_s
+        self.buffer = b""
+        self.settings = reference.settings
+
+    @property
+    def settings(self):
+        """What the registry says about the device; may be replaced once the login has told which one it is."""
+        return self.known
+
+    @settings.setter
+    def settings(self, settings not None):
+        self.clock_set = settings.clock_offset_s is not None
+        self.clock_offset_s = settings.clock_offset_s or 0
+        self.dialect = gt06_dialect(settings.model)
+        self.known = self.reference.settings = settings
+
+    @property
+    def skipped_bytes(self):
+        """Bytes that belonged to no frame, so far."""
+        return self.split.skipped_bytes
+
+    def receive(self, bytes data not None):
+        """Take the next bytes of the stream."""
+        self.buffer = self.buffer[self.split.start:] + data
+        self.split.start = 0
+
+    def frames(self, now_us):
+        """Every frame that is complete by now, in order."""
+        while (frame := self._next(now_us)) is not None:
+            yield frame
+
+    def read(self, bytes raw not None, now_us):
+        """One whole message. Never raises for what it holds."""
+        cdef Py_ssize_t length = len(raw), size = 0
+        cdef const uint8_t *lent = lend(raw, length)
+        cdef Fault fault
+        cdef Status status = gt06_require(lent, length, &fault)
+        cdef bint is_topin = False
+        if status != OK and fault.what != FAULT_HEADER and lent[0] == 0x78:
+            is_topin = gt06_topin_shape(lent, length, &size) == GT06_WIFI and size == length
+        give_back(lent)
+        if status == OK:
+            return self._believe(raw, now_us)
+        if is_topin:
+            return self._handover(raw, now_us)
+        return self._doubt(raw, now_us, status, &fault)
+
+    cdef object _next(self, object now_us):
+        cdef Py_ssize_t at = 0, size = 0
+        cdef const uint8_t *lent = lend(self.buffer, len(self.buffer))
+        cdef Gt06Shape shape = gt06_next(lent, len(self.buffer), &self.split, &at, &size)
+        cdef bytes raw
+        give_back(lent)
+        if shape == GT06_WAIT:
+            return None
+        raw = self.buffer[at:at + size]
+        if shape == GT06_FRAME:
+            return self._believe(raw, now_us)
+        return self.read(raw, now_us) if shape == GT06_SPOILT else self._handover(raw, now_us)
+
+    cdef object _believe(self, bytes raw, object now_us):
+        """A delimited frame whose checksum is right."""
+        cdef Py_ssize_t length = len(raw), reply_bytes
+        cdef const uint8_t *lent = lend(raw, length)
+        cdef uint8_t reply[GT06_REPLY_BYTES]
+        cdef char digits[16]
+        cdef int32_t zone_s = 0
+        cdef Reading reading
+        cdef Fault fault
+        cdef Status status
+        cdef uint8_t kind = lent[3 if lent[0] == 0x78 else 4]
+        if kind == GT06_LOGIN:
+            status = gt06_login(lent, length, digits, &zone_s, &reading, &fault)
+        elif self.device is None:
+            status = blame(&fault, IDENTITY, FAULT_NO_LOGIN, 3 if lent[0] == 0x78 else 4, 0, kind)
+        else:
+            status = gt06_report(lent, length, &self.dialect, self._offset_us(), &reading, &fault)
+        reply_bytes = gt06_put_reply(lent, length, reply)
+        give_back(lent)
+        if status == HANDOVER:
+            return self._handover(raw, now_us)
+        if status != OK:
+            return refused_frame("gt06", self.transport, raw, status, &fault, None)
+        if kind == GT06_LOGIN:
+            self.zone_s = zone_s
+            self.device = digits[1:16].decode("ascii") if digits[0] == 48 else digits[:16].decode("ascii")
+        answer = PyBytes_FromStringAndSize(<char *> reply, reply_bytes) if reply_bytes else None
+        return frame_of("gt06", self.transport, raw, self.device, (report_of(&reading),), answer)
+
+    cdef object _doubt(self, bytes raw, object now_us, Status status, const Fault *why):
+        """A frame that is refused, with the alarm that is readable in spite of a wrong checksum."""
+        cdef const uint8_t *lent
+        cdef Reading reading
+        cdef Fault fault
+        cdef Status read = FIELD
+        if status == CHECKSUM and self.device is not None and raw[3 if raw[0] == 0x78 else 4] != GT06_LOGIN:
+            lent = lend(raw, len(raw))
+            read = gt06_report(lent, len(raw), &self.dialect, self._offset_us(), &reading, &fault)
+            give_back(lent)
+            if read == HANDOVER:
+                return self._handover(raw, now_us)
+        unverified = report_of(&reading) if read == OK and reading.kinds & KIND_LIFE_KNOWN else None
+        return refused_frame("gt06", self.transport, raw, status, why, unverified)
+
+    cdef object _handover(self, bytes raw, object now_us):
+        """Let the reference read it, in the state in which this connection is."""
+        self.reference.device, self.reference.zone_s = self.device, self.zone_s
+        frame = self.reference.read(raw, now_us)
+        self.device, self.zone_s = self.reference.device, self.reference.zone_s
+        return frame
+
+    cdef inline int64_t _offset_us(self) noexcept:
+        return (self.clock_offset_s if self.clock_set else self.zone_s) * 1000000
 
 
 @cython.final

@@ -109,8 +109,10 @@ cdef inline int give(object noun, object name, object value) except -1:
     return PyObject_GenericSetAttr(noun, name, value)
 
 
-cdef inline object or_none(const Reading *reading, uint32_t flag, object value):
-    return value if reading.has & flag else None
+cdef inline int give_all(object noun, tuple values) except -1:
+    for name, value in values:
+        give(noun, name, value)
+    return 0
 
 
 cdef object fix_of(const Reading *reading):
@@ -125,6 +127,7 @@ cdef object fix_of(const Reading *reading):
     give(fix, "speed_kmh", reading.speed_kmh if reading.has & HAS_SPEED else None)
     give(fix, "course_deg", reading.course_deg if reading.has & HAS_COURSE else None)
     give(fix, "satellites", reading.satellites if reading.has & HAS_SATELLITES else None)
+    give_all(fix, FIX_BESIDE)
     return fix
 
 
@@ -155,6 +158,7 @@ cdef object report_of(const Reading *reading):
     give(report, "wifi", tuple([wifi_of(&reading.wifi[at]) for at in range(reading.wifi_count)]) if reading.wifi_count else ())
     give(report, "text", None)
     give(report, "unread", tuple([UNREAD_TEXTS[reading.unread[at]] for at in range(reading.unread_count)]) if reading.unread_count else ())
+    give_all(report, REPORT_BESIDE)
     return report
 
 
@@ -169,6 +173,7 @@ cdef object frame_of(object protocol, object transport, bytes raw, object device
     give(frame, "reply", reply)
     give(frame, "refused", None)
     give(frame, "unverified", None)
+    give_all(frame, FRAME_BESIDE)
     return frame
 
 
@@ -178,13 +183,17 @@ cdef object refused_frame(object protocol, object transport, bytes raw, Status s
     return Frame(protocol, transport, raw, refused=Refusal(REASON_NAMES[<int> status], fault.offset, detail), unverified=unverified)
 
 
-cdef void require_fields(object noun, tuple names) except *:
-    found = tuple([field.name for field in dataclass_fields(noun)])
-    if found != names:
-        raise ImportError(f"_fastpath_reports.pxi makes {noun.__name__} of {names}; model.py has {found}")
+cdef tuple fields_beside(object noun, tuple made):
+    """Fields that no kernel knows, with their defaults. A field that we make and the noun lacks is our mistake."""
+    names = {field.name: field.default for field in dataclass_fields(noun)}
+    if not names.keys() >= set(made):
+        raise ImportError(f"{noun.__name__} has no {sorted(set(made) - names.keys())} any more: teach _fastpath_reports.pxi")
+    return tuple([(name, default) for name, default in names.items() if name not in made])
 
 
-require_fields(Fix, ("lat_e7", "lon_e7", "at_us", "valid", "source", "accuracy_m", "altitude_m", "speed_kmh", "course_deg", "satellites"))
-require_fields(Report, ("kinds", "fix", "event_at_us", "sequence", "battery_percent", "battery_v", "power_v", "charging", "stored", "standing",
-                        "cells", "wifi", "text", "unread"))
-require_fields(Frame, ("protocol", "transport", "raw", "device", "reports", "reply", "refused", "unverified"))
+cdef tuple FIX_BESIDE = fields_beside(Fix, (
+    "lat_e7", "lon_e7", "at_us", "valid", "source", "accuracy_m", "altitude_m", "speed_kmh", "course_deg", "satellites"))
+cdef tuple REPORT_BESIDE = fields_beside(Report, (
+    "kinds", "fix", "event_at_us", "sequence", "battery_percent", "battery_v", "power_v", "charging", "stored", "standing",
+    "cells", "wifi", "text", "unread"))
+cdef tuple FRAME_BESIDE = fields_beside(Frame, ("protocol", "transport", "raw", "device", "reports", "reply", "refused", "unverified"))

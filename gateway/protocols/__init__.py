@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from gateway import _fastpath
 from gateway.protocols import app, gt06, sms, teltonika, watch
 from gateway.protocols.auto import AutoSession
 from gateway.protocols.base import NOTHING_KNOWN, DeviceSettings, Session
@@ -29,8 +30,8 @@ class Row:
     "Where its devices are told to call, when nothing else is configured; 0 for what comes over a bridge or the API."
     reference: SessionMaker
     "The readable decoder: oracle of the tests, fallback for a quarantined frame."
-    fast: SessionMaker | None
-    "The compiled twin, equal on every input."
+    fast: Callable[[Session], Session] | None
+    "The compiled twin, equal on every input: built around a reference session, which reads what is rare."
     recognise: Callable[[bytes], int]
     """How surely the first bytes of a connection are this protocol's: 0 cannot be, 1-49 could become so when more bytes come,
     50-100 decided."""
@@ -38,7 +39,7 @@ class Row:
 
 PROTOCOLS = (
     #   name     transports  port  reference      fast twin  first bytes
-    Row("gt06", ("tcp",), 5023, gt06.Session, None, gt06.recognise),
+    Row("gt06", ("tcp",), 5023, gt06.Session, _fastpath.Gt06, gt06.recognise),
     Row("teltonika", ("tcp", "udp"), 5027, teltonika.Session, None, teltonika.recognise),
     Row("watch", ("tcp",), 5093, watch.Session, None, watch.recognise),
     Row("sms", ("sms",), 0, sms.Session, None, sms.recognise),
@@ -67,5 +68,5 @@ def open_session(name: str, transport: str, settings: DeviceSettings = NOTHING_K
 
         return AutoSession([entry for entry in PROTOCOLS if transport in entry.transports], open_named, transport, settings)
     entry = row(name)
-    maker = entry.reference if reference or entry.fast is None else entry.fast
-    return maker(transport, settings, peer)
+    session = entry.reference(transport, settings, peer)
+    return session if reference or entry.fast is None else entry.fast(session)

@@ -231,7 +231,15 @@ def read_cell_alarm_untrusted(message: Message) -> Report:
 
 
 def read_heartbeat_untrusted(message: Message) -> Report:
-    """0x13: the status block, or its first three bytes. Of other models' lengths only a pressed button is believed."""
+    """0x13: the status block, or its first three bytes. Of other models' lengths only a pressed button is believed.
+
+    An alarm in a heartbeat stands: the device says that it is still so, not that somebody pressed again.
+    """
+    report = _heartbeat_status(message)
+    return replace(report, standing=report.kinds != Kind.HEARTBEAT)
+
+
+def _heartbeat_status(message: Message) -> Report:
     content, dialect = message.content, message.dialect
     if not content:
         return Report(Kind.HEARTBEAT)
@@ -251,7 +259,7 @@ def read_gk310_heartbeat_untrusted(message: Message) -> Report:
     if len(content) < 3:
         return Report(Kind.HEARTBEAT, unread=("status of another model",))
     kinds = Kind.HEARTBEAT | status_kinds(content[0], 0, dialect, dialect.removed)
-    return Report(kinds, battery_v=u16be(content, 1) / 100, charging=bool(content[0] & 0x04))
+    return Report(kinds, standing=kinds != Kind.HEARTBEAT, battery_v=u16be(content, 1) / 100, charging=bool(content[0] & 0x04))
 
 
 def read_network_untrusted(message: Message) -> Report:
