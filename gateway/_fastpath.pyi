@@ -38,3 +38,19 @@ class AreaGrid:
     def __new__(cls, points: Buffer, ring_start: Buffer, ring_part: Buffer, part_owner: Buffer, cells: int) -> Self: ...
     def owners(self, lat_e7: int, lon_e7: int) -> tuple[int, ...]: ...
     def nearest(self, lat_e7: int, lon_e7: int, limit_m: float) -> tuple[int, float] | None: ...
+
+def crc32c(data: bytes, before: int = 0) -> int:
+    """CRC-32C of ``data``; ``before`` is the CRC of what stood before it."""
+
+def seal_record(body: bytes, urgency: int, flags: int, key_id: int, seq: int, at_us: int, mark: int) -> bytes:
+    """The bytes of one journal record, checksum included. Raises ValueError for a body above 8 MiB, OverflowError for a negative number."""
+
+def record_bytes(data: bytes, offset: int, mark: int) -> int:
+    """Length of the valid record at ``offset``; 0 when none stands there. ``mark`` 0: of any segment."""
+
+def walk_records(data: bytes, offset: int, stop: int, mark: int, after_seq: int) -> tuple[int, int, int, int]:
+    """Walk valid records whose numbers rise above ``after_seq``, from ``offset`` until one begins at or after ``stop``.
+
+    Stops early at the first byte that begins no such record, and at a seal.
+    Returns: (offset reached, records, first seq, last seq); the numbers are 0 and ``after_seq`` without a record.
+    """

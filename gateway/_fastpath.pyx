@@ -20,6 +20,7 @@ include "_fastpath_gt06.pxi"
 include "_fastpath_teltonika.pxi"
 include "_fastpath_watch.pxi"
 include "_fastpath_areas.pxi"
+include "_fastpath_crc32c.pxi"
 
 
 def status_names():
