@@ -13,6 +13,7 @@ COMMANDS = {
     "identify": ("identify", "hex on standard input -> the likely protocols, best first"),
     "init": ("init", "write a commented configuration that works at once"),
     "check": ("check", "say everything that is wrong with a configuration, at once"),
+    "roads": ("roads", "road index: build one from OpenStreetMap, ask it for times and units"),
 }
 "Rooms are imported only when their word is used: a decoder does not wait for the road engine."
 
