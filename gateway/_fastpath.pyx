@@ -130,7 +130,7 @@ cdef class Gt06:
         if status == HANDOVER:
             return self._handover(raw, now_us)
         if status != OK:
-            return refused_frame("gt06", self.transport, raw, status, &fault, None)
+            return refused_frame("gt06", self.transport, raw, self.device, status, &fault, None)
         if kind == GT06_LOGIN:
             self.zone_s = zone_s
             self.device = digits[1:16].decode("ascii") if digits[0] == 48 else digits[:16].decode("ascii")
@@ -150,7 +150,7 @@ cdef class Gt06:
             if read == HANDOVER:
                 return self._handover(raw, now_us)
         unverified = report_of(&reading) if read == OK and reading.kinds & KIND_LIFE_KNOWN else None
-        return refused_frame("gt06", self.transport, raw, status, why, unverified)
+        return refused_frame("gt06", self.transport, raw, self.device, status, why, unverified)
 
     cdef object _handover(self, bytes raw, object now_us):
         """Let the reference read it, in the state in which this connection is."""

@@ -177,10 +177,10 @@ cdef object frame_of(object protocol, object transport, bytes raw, object device
     return frame
 
 
-cdef object refused_frame(object protocol, object transport, bytes raw, Status status, const Fault *fault, object unverified):
+cdef object refused_frame(object protocol, object transport, bytes raw, object device, Status status, const Fault *fault, object unverified):
     """A frame that was not believed, and why."""
     detail = FAULT_TEXTS[fault.what].format(expected=fault.expected, found=fault.found)
-    return Frame(protocol, transport, raw, refused=Refusal(REASON_NAMES[<int> status], fault.offset, detail), unverified=unverified)
+    return Frame(protocol, transport, raw, device, refused=Refusal(REASON_NAMES[<int> status], fault.offset, detail), unverified=unverified)
 
 
 cdef tuple fields_beside(object noun, tuple made):

@@ -196,7 +196,7 @@ class Session:
         except FrameError as error:
             if _topin_whole(raw):
                 return self._read_topin(raw)
-            return refused(NAME, self.transport, raw, error, unverified=self._unverified(raw, error))
+            return refused(NAME, self.transport, raw, error, self.device, self._unverified(raw, error))
         kind_at = 3 if raw[0] == SHORT[0] else 4
         try:
             if raw[kind_at] == LOGIN:
@@ -204,7 +204,7 @@ class Session:
             else:
                 reports = self._reports_untrusted(raw, kind_at)
         except FrameError as error:
-            return refused(NAME, self.transport, raw, error)
+            return refused(NAME, self.transport, raw, error, self.device)
         return Frame(NAME, self.transport, raw, self.device, reports, reply_to(raw, kind_at, now_us))
 
     def _login_untrusted(self, raw: bytes, kind_at: int) -> Report:
