@@ -44,11 +44,11 @@ class Roads(Protocol):
     """The road engine, as far as a decision needs it (``roads.py``)."""
 
     @property
-    def version(self) -> str:
+    def data_version(self) -> str:
         """Which data the times come from."""
 
-    def unit_set(self, unit_id: str, lat_e7: int, lon_e7: int, course_deg: float | None = None) -> object:
-        """Put a unit on the road nearest to it. Raises OutsideMap."""
+    def unit_set(self, unit_id: str, lat_e7: int, lon_e7: int, course_deg: float | None = None) -> bool:
+        """Put a unit on the road nearest to it; False: no road is near, and it is off the map."""
 
     def unit_remove(self, unit_id: str) -> None:
         """Take a unit off the roads; one that is not there is no mistake."""
@@ -105,11 +105,9 @@ class Router:
     def _put_on_roads(self, position: UnitPosition) -> None:
         if self._roads is None:
             return
-        try:
-            self._roads.unit_set(position.unit_id, position.lat_e7, position.lon_e7, position.course_deg)
+        if self._roads.unit_set(position.unit_id, position.lat_e7, position.lon_e7, position.course_deg):
             self._off_map.discard(position.unit_id)
-        except OutsideMap:
-            self._roads.unit_remove(position.unit_id)
+        else:
             self._off_map.add(position.unit_id)
 
     # ------------------------------------------------------------------------------------------ decisions
@@ -164,7 +162,7 @@ class Router:
             skipped += [Skipped(unit_id, "unreachable") for unit_id in on_map if unit_id not in named]
         candidates = tuple(_candidate(UnitId(one.unit_id), one.travel_s, one.distance_m, muster, now) for one in found)
         reason = f"quickest of {len(on_map)} available units" if len(on_map) > 1 else "the only available unit"
-        version = self._roads.version if self._roads is not None else None
+        version = self._roads.data_version if self._roads is not None else None
         return Proposal("proposed", reason + self._caution(candidates), "road", version, candidates, _ordered(skipped))
 
     def _by_straight_line(self, fix: Fix, muster: Muster, now: Instant, why: str) -> Proposal:

@@ -30,7 +30,7 @@ class Drive:
 class FakeRoads:
     """A road engine that knows its answer by heart."""
 
-    version = "ghent-2026-03"
+    data_version = "ghent-2026-03"
 
     def __init__(self, times=(), fault=None, off_map=()):
         self.times, self.fault, self.off_map = dict(times), fault, set(off_map)
@@ -38,8 +38,10 @@ class FakeRoads:
 
     def unit_set(self, unit_id, lat_e7, lon_e7, course_deg=None):
         if unit_id in self.off_map:
-            raise OutsideMap("no road within 1000 m")
+            self.placed.pop(unit_id, None)
+            return False
         self.placed[unit_id] = (lat_e7, lon_e7, course_deg)
+        return True
 
     def unit_remove(self, unit_id):
         self.placed.pop(unit_id, None)
