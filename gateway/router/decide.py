@@ -58,6 +58,9 @@ class Roads(Protocol):
     ) -> Sequence[RoadCandidate]:
         """Up to ``count`` of the available units, quickest first. Raises OutsideMap, RoadsSlow."""
 
+    def path(self, from_lat_e7: int, from_lon_e7: int, to_lat_e7: int, to_lon_e7: int) -> Sequence[Sequence[float]]:
+        """The way as points (lat e7, lon e7, seconds). Raises OutsideMap."""
+
 
 class Router:
     """Chooses centre and unit. Synchronous, in memory; never raises for what a device or unit sent."""
@@ -109,6 +112,17 @@ class Router:
             self._off_map.discard(position.unit_id)
         else:
             self._off_map.add(position.unit_id)
+
+    def way(self, unit_id: UnitId, fix: Fix) -> list[tuple[float, float]]:
+        """The road from where a unit was last heard to a place, as (lat, lon) in degrees; empty without roads."""
+        position = self.units.position(unit_id)
+        if self._roads is None or position is None:
+            return []
+        try:
+            points = self._roads.path(position.lat_e7, position.lon_e7, fix.lat_e7, fix.lon_e7)
+        except OutsideMap:
+            return []
+        return [(point[0] / 1e7, point[1] / 1e7) for point in points]
 
     # ------------------------------------------------------------------------------------------ decisions
 

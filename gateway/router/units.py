@@ -31,6 +31,21 @@ class Units:
         self._fresh_s = options.position_warn_s
         self._positions: dict[UnitId, UnitPosition] = {}
         self._taken_at_us: dict[UnitId, int] = {}
+        self._told: dict[UnitId, tuple[str, str]] = {}
+        "unit -> (status told by the unit or its dispatcher, status in the registry when it was told)"
+
+    def tell_status(self, unit_id: UnitId, status: str) -> bool:
+        """Keep what a unit says of itself until the registry says otherwise; False when nobody registered it."""
+        unit = self._facts.unit(unit_id)
+        if unit is None:
+            return False
+        self._told[unit_id] = (status, unit.status)
+        return True
+
+    def status(self, unit: Unit) -> str:
+        """available, busy or off: the newer word of registry and unit."""
+        told, entered = self._told.get(unit.unit_id, (unit.status, unit.status))
+        return told if unit.status == entered else unit.status
 
     def moved(self, position: UnitPosition, taken_at_us: int | None = None) -> bool:
         """Keep a unit's position; False when it is not used.
@@ -62,6 +77,7 @@ class Units:
         """Drop what is known of a unit that was removed."""
         self._positions.pop(unit_id, None)
         self._taken_at_us.pop(unit_id, None)
+        self._told.pop(unit_id, None)
 
     def position(self, unit_id: UnitId) -> UnitPosition | None:
         """Where the unit was last heard, however long ago."""
@@ -82,8 +98,9 @@ class Units:
             if unit.simulated is not is_simulated:
                 continue
             position = self._positions.get(unit.unit_id)
-            if unit.status != "available":
-                skipped.append(Skipped(unit.unit_id, "off" if unit.status == "off" else "busy"))
+            status = self.status(unit)
+            if status != "available":
+                skipped.append(Skipped(unit.unit_id, "off" if status == "off" else "busy"))
             elif position is None:
                 skipped.append(Skipped(unit.unit_id, "position_unknown"))
             elif age_s(position, now) > self._age_max_s:
