@@ -1,0 +1,36 @@
+# `make demo` and `make test` each do everything from a bare clone: own virtual environment, build, run.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+SOURCES := setup.py pyproject.toml $(wildcard gateway/*.pyx gateway/*.pxd gateway/*.pxi gateway/router/*.pyx)
+
+.PHONY: demo test lint bench nightly clean
+.DEFAULT_GOAL := demo
+
+demo: $(VENV)/built
+	$(BIN)/gateway demo
+
+test: $(VENV)/built
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/built
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest gateway._fastpath
+
+bench: $(VENV)/built
+	$(BIN)/gateway bench run --json
+
+# Long fuzzing, kill and crash rounds: hours, with the same tests and larger numbers.
+nightly: $(VENV)/built
+	GATEWAY_NIGHTLY=1 $(BIN)/python -m pytest --timeout=0
+
+$(VENV)/built: $(SOURCES)
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip setuptools wheel "Cython>=3.2"
+	$(BIN)/python -m pip install --quiet --no-build-isolation --editable ".[test]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) build *.egg-info gateway/_fastpath.c gateway/router/_roads.c
+	find gateway -name '*.so' -delete
