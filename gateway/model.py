@@ -112,9 +112,13 @@ INFO = Kind.LOGIN | Kind.HEARTBEAT | Kind.POSITION | Kind.CANCEL_CLAIM | Kind.DE
 TECH = Kind(sum(KINDS)) & ~(LIFE | PRE | TEST | INFO)
 
 
+_KIND_NAMES = tuple((int(kind), kind.name.lower()) for kind in KINDS if kind.name)
+
+
 def kind_names(kinds: Kind) -> list[str]:
     """Lower-case names as they stand on every interface, in table order."""
-    return [kind.name.lower() for kind in KINDS if kind & kinds and kind.name]
+    bits = int(kinds)  # Of plain numbers: the flags' own operators would cost 0.1 ms an alert.
+    return [name for bit, name in _KIND_NAMES if bit & bits]
 
 
 def kinds_named(names: "list[str] | tuple[str, ...]") -> Kind:
