@@ -84,3 +84,11 @@ class DeliveryError(GatewayError):
         super().__init__(f"{receiver}: {reason}")
         self.receiver = receiver
         self.reason = reason
+
+
+class CallbackError(GatewayError):
+    """A callback does not prove that it comes from the centre it names. ``reason`` is a code that is counted."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"callback refused, {reason}: {detail}")
+        self.reason = reason

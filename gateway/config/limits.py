@@ -79,6 +79,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "OutboxOptions.repeat_until_taken_s": (1, 600),
     "OutboxOptions.escalation_2_s": (1, 3_600),
     "OutboxOptions.escalation_3_s": (1, 3_600),
+    "OutboxOptions.fallback_repeat_s": (15, 86_400),
     "OutboxOptions.attempts_at_once_max": (1, 16),
     "FallbackOptions.timeout_s": (0.05, 60),
     "RoadOptions.candidates": (1, 50),

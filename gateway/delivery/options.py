@@ -54,6 +54,11 @@ class CentreOptions:
     route: tuple[RouteOptions, ...] = ()
     "The ways into this centre, best first."
 
+    @property
+    def route_ids(self) -> tuple[str, ...]:
+        """The name of each route in logs and records: what the operator wrote, or kind and position."""
+        return tuple(route.id or f"{route.kind}-{n}" for n, route in enumerate(self.route, 1))
+
 
 @dataclass(frozen=True, slots=True)
 class OutboxOptions:
@@ -77,6 +82,8 @@ class OutboxOptions:
     "Taken by nobody: the backup centre as well."
     escalation_3_s: float = 60.0
     "Taken by nobody: the human fallback."
+    fallback_repeat_s: float = 300.0
+    "Still taken by nobody: the human fallback is told again every so often, and every repeat_until_taken_s while telling it fails."
     attempts_at_once_max: int = 2
     "Channels used for one alarm and one centre at the same time."
 
@@ -99,6 +106,10 @@ class FallbackOptions:
     "Program and arguments for kind command."
     timeout_s: float = 5.0
     "How long the link may take."
+    position: bool = False
+    "True: the text carries the coordinates. Whoever carries the text can then read where she is; without them it carries the link to the console."
+    test: bool = False
+    "Only a fallback that says so may be told of simulated alarms."
 
 
 @dataclass(frozen=True, slots=True)
