@@ -165,6 +165,126 @@ cdef class Gt06:
 
 @cython.final
 @cython.auto_pickle(False)
+cdef class Teltonika:
+    """One connection of a Teltonika device, or the datagrams of one sender, compiled: around a reference session, which
+    reads what is rare."""
+
+    cdef object reference
+    cdef object known
+    cdef readonly object transport
+    cdef readonly object device
+    cdef bytes buffer
+    cdef TeltonikaSplit split
+    cdef TeltonikaHabits habits
+    cdef bint is_udp
+
+    def __cinit__(self, reference not None):
+        self.reference = reference
+        self.transport = reference.transport
+        self.is_udp = reference.transport == "udp"
+        self.device = reference.device
+        self.buffer = b""
+        self.settings = reference.settings
+
+    @property
+    def settings(self):
+        """What the registry says about the device; may be replaced once the login has told which one it is."""
+        return self.known
+
+    @settings.setter
+    def settings(self, settings not None):
+        self.habits = teltonika_habits(settings)
+        self.known = self.reference.settings = settings
+
+    @property
+    def skipped_bytes(self):
+        """Bytes that belonged to no frame, so far."""
+        return self.split.skipped_bytes
+
+    def receive(self, bytes data not None):
+        """Take the next bytes of the stream."""
+        self.buffer = self.buffer[self.split.start:] + data
+        self.split.start = 0
+
+    def frames(self, now_us):
+        """Every packet that is complete by now, in order."""
+        while (frame := self._next(now_us)) is not None:
+            yield frame
+
+    def read(self, bytes raw not None, now_us):
+        """One ping, login, data packet or datagram. Never raises for what it holds."""
+        cdef Py_ssize_t length = len(raw), data_bytes = 0
+        cdef const uint8_t *lent = lend(raw, length)
+        cdef uint32_t claimed, counted
+        cdef tuple reports
+        try:
+            if self.is_udp:
+                return self._datagram(raw, lent, length, now_us)
+            if length >= 12 and u32be(lent) == 0:
+                data_bytes = <Py_ssize_t> u32be(lent + 4)
+            if data_bytes < TELTONIKA_DATA_BYTES_MIN or data_bytes > TELTONIKA_DATA_BYTES_MAX or data_bytes != length - 12 \
+                    or self.device is None:
+                return self._handover(raw, now_us)
+            claimed, counted = u32be(lent + length - 4), crc16_arc(lent + 8, data_bytes)
+            reports = self._reports(lent + 8, data_bytes, now_us)
+            if reports is None or (claimed != counted and any([report.kinds & LIFE for report in reports])):
+                return self._handover(raw, now_us)
+            if claimed != counted:
+                refusal = Refusal("checksum", length - 4, f"frame says {claimed:08x}, its bytes give {counted:08x}")
+                return Frame("teltonika", self.transport, raw, self.device, refused=refusal)
+            return frame_of("teltonika", self.transport, raw, self.device, reports, len(reports).to_bytes(4, "big"))
+        finally:
+            give_back(lent)
+
+    cdef object _next(self, object now_us):
+        cdef Py_ssize_t at = 0, size = 0
+        cdef const uint8_t *lent = lend(self.buffer, len(self.buffer))
+        cdef TeltonikaShape shape = teltonika_next(lent, len(self.buffer), &self.split, &at, &size)
+        give_back(lent)
+        return None if shape == TELTONIKA_WAIT else self.read(self.buffer[at:at + size], now_us)
+
+    cdef object _datagram(self, bytes raw, const uint8_t *lent, Py_ssize_t length, object now_us):
+        cdef Py_ssize_t digits
+        cdef tuple reports
+        if length < 8:
+            return self._handover(raw, now_us)
+        digits = <Py_ssize_t> u16be(lent + 6)
+        if u16be(lent) != length - 2 or digits < TELTONIKA_IMEI_DIGITS_MIN or digits > TELTONIKA_IMEI_DIGITS_MAX \
+                or length - 8 < digits or not all_digits(lent + 8, digits):
+            return self._handover(raw, now_us)
+        reports = self._reports(lent + 8 + digits, length - 8 - digits, now_us)
+        if reports is None:
+            return self._handover(raw, now_us)
+        self.device = raw[8:8 + digits].decode("ascii")
+        reply = b"\x00\x05" + raw[2:4] + b"\x01" + raw[5:6] + bytes((len(reports),))
+        return frame_of("teltonika", self.transport, raw, self.device, reports, reply)
+
+    cdef tuple _reports(self, const uint8_t *data, Py_ssize_t length, object now_us):
+        """Every record of the data; None when the reference must read them."""
+        cdef TeltonikaLayout layout
+        cdef Cursor cursor
+        cdef Reading reading
+        cdef int64_t now = now_us
+        cdef int at
+        cdef list reports = []
+        if teltonika_data(data, length, &self.habits, &layout, &cursor) != OK:
+            return None
+        for at in range(data[1]):
+            if teltonika_record(&cursor, &layout, &self.habits, now, &reading) != OK:
+                return None
+            reports.append(report_of(&reading))
+        return tuple(reports) if teltonika_end(&cursor) == OK else None
+
+    cdef object _handover(self, bytes raw, object now_us):
+        """Let the reference read it, in the state in which this connection is."""
+        self.reference.device = self.device
+        frame = self.reference.read(raw, now_us)
+        self.device = self.reference.device
+        return frame
+
+
+@cython.final
+@cython.auto_pickle(False)
 cdef class AreaGrid:
     """Who owns a point. Owns every pointer of its index; immutable once built."""
 

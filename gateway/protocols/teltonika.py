@@ -425,7 +425,7 @@ def take_record(cursor: Cursor, layout: Layout, has_wide: bool, settings: Device
     elif lat_e7 or lon_e7:
         course_deg = float(angle) if angle <= 360 else None
         fix = Fix(lat_e7, lon_e7, at_us, satellites > 0, "gnss", None, float(altitude_m), float(speed_kmh), course_deg, satellites)
-    kinds = kinds_of(elements, event, settings)
+    kinds = kinds_of(elements, event, priority, settings)
     if priority == PANIC and not kinds & LIFE and not has_word(settings, WORD_PANIC_IS_ROUTINE):
         kinds |= Kind.GENERAL
     is_standing = bool(kinds & LIFE) and priority != PANIC and event not in (ALARM_ELEMENT, MAN_DOWN_ELEMENT)
@@ -451,17 +451,19 @@ def take_elements(cursor: Cursor, layout: Layout, has_wide: bool) -> list[Elemen
     return elements
 
 
-def kinds_of(elements: list[Element], event: int, settings: DeviceSettings) -> Kind:
+def kinds_of(elements: list[Element], event: int, priority: int, settings: DeviceSettings) -> Kind:
     """Every alarm of a record.
 
     An alarm element that is 1 is an alarm. One that caused the record is an alarm unless it says 0: a value that
-    nobody documented, or none at all, is no reason to stay silent.
+    nobody documented, or none at all, is no reason to stay silent. Nor is a 0 that caused a record of priority panic.
     """
     kinds = NO_KIND
     for number, kind in ALARM_ELEMENTS:
         values = [element.value for element in elements if element.number == number]
         if 1 in values or (event == number and (not values or any(values))):
             kinds |= kind
+    if event == ALARM_ELEMENT and priority == PANIC:
+        kinds |= Kind.SOS_BUTTON
     if (settings.model or "").upper().startswith(VEHICLE_MODELS):
         kinds |= vehicle_kinds(elements, event)
     return kinds
