@@ -1,6 +1,7 @@
 """Alarms for people: list, look, act. Whoever may not see an alarm is told that there is none."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from gateway.api import access
 from gateway.api.doors import Json
@@ -57,11 +58,10 @@ def one(house: House, call: Call) -> Alarm:
     return alarm
 
 
-def view_of(house: House, call: Call, what: str, alarm_id: str | None) -> tuple[Event, ...]:
-    """The access record of one look."""
+def view_of(house: House, call: Call, what: str, alarm_id: str, now: Instant) -> tuple[Event, ...]:
+    """The access record of one look: who, what, which alarm, from where."""
     place = "control socket" if call.request.via_control_socket else call.request.peer
-    why = f"alarm {alarm_id} from {place}" if alarm_id else f"from {place}"
-    return house.desk.viewed(call.principal.name, what, why, alarm_id, call.now)
+    return house.desk.viewed(call.principal.name, what, f"alarm {alarm_id} from {place}", alarm_id, now)
 
 
 def view_list(house: House, call: Call, alarms: Iterable[Alarm]) -> tuple[list[str], tuple[Event, ...]]:
@@ -69,7 +69,7 @@ def view_list(house: House, call: Call, alarms: Iterable[Alarm]) -> tuple[list[s
     unseen = house.views.unseen(call.principal.view_key, [alarm.alarm_id for alarm in alarms], call.now)
     events: list[Event] = []
     for alarm_id in unseen:
-        events += view_of(house, call, "position", alarm_id)
+        events += view_of(house, call, "position", alarm_id, call.now)
     return unseen, tuple(events)
 
 
@@ -78,15 +78,13 @@ def list_alarms(house: House, call: Call, given: None) -> Answer:
     alarms = visible(house, call, call.request.fields().get("state", "open"))
     unseen, events = view_list(house, call, alarms)
     reply = reply_json({"alarms": [alarm_json(house, alarm, call.now) for alarm in alarms], "now": time_text(call.now.wall_us)})
-    return Reply(
-        reply.status, reply.body, reply.headers, events, lambda: house.views.saw(call.principal.view_key, unseen, call.now)
-    )
+    return Reply(reply.status, reply.body, reply.headers, events, lambda: house.views.saw(call.principal.view_key, unseen, call.now))
 
 
 def show_alarm(house: House, call: Call, given: None) -> Answer:
     """One alarm with its newest track; each look is an access record."""
     alarm = one(house, call)
-    return reply_json(alarm_json(house, alarm, call.now, with_track=True), events=view_of(house, call, "position", alarm.alarm_id))
+    return reply_json(alarm_json(house, alarm, call.now, with_track=True), events=view_of(house, call, "position", alarm.alarm_id, call.now))
 
 
 def show_track(house: House, call: Call, given: None) -> Answer:
@@ -97,7 +95,7 @@ def show_track(house: House, call: Call, given: None) -> Answer:
         "points": [track_point(seen) for seen in alarm.track],
         "way": [list(point) for point in house.desk.way(alarm.alarm_id)],
     }
-    return reply_json(body, events=view_of(house, call, "track", alarm.alarm_id))
+    return reply_json(body, events=view_of(house, call, "track", alarm.alarm_id, call.now))
 
 
 def track_point(seen: Seen) -> Json:
@@ -116,10 +114,9 @@ def track_point(seen: Seen) -> Json:
 def show_story(house: House, call: Call, given: None) -> Answer:
     """Every record of one alarm with its time, from the press to the receipts; each look is an access record."""
     alarm_id = one(house, call).alarm_id
-    events = view_of(house, call, "story", alarm_id)
 
     def tell(records: object, now: Instant) -> Answer:
-        return reply_json({"alarm_id": alarm_id, "records": records}, events=events)
+        return reply_json({"alarm_id": alarm_id, "records": records}, events=view_of(house, call, "story", alarm_id, now))
 
     return Errand("story", lambda: house.story(alarm_id), tell)
 
@@ -132,7 +129,7 @@ def outcome(house: House, alarm_id: str, events: Sequence[Event]) -> Reply:
     alarm = house.desk.alarm(alarm_id)
     assert alarm is not None, "an alarm that was just acted on"
     body = {"alarm_id": alarm_id, "state": alarm.state.value, "taken_by": alarm.taken_by, "tracking": alarm.tracking}
-    return reply_json(body, events=tuple(events))
+    return replace(reply_json(body, events=tuple(events)), after_all=True)
 
 
 def acting_centre(call: Call, alarm: Alarm) -> str:
@@ -158,6 +155,16 @@ def acknowledge(house: House, call: Call, given: Told) -> Answer:
         if call.principal.role == "local" and given.operator:
             operator = f"{given.operator} ({call.principal.name})"
     message_id = call.request.header("webhook-id") or None
+    if call.principal.role == "centre" and message_id:
+        if house.callbacks.is_repetition(centre_id, message_id, call.request.body):
+            return outcome(house, alarm.alarm_id, ())
+        reply = tell(house, call, given, alarm, centre_id, operator, message_id)
+        return replace(reply, when_durable=lambda: house.callbacks.remember(centre_id, message_id, call.request.body))
+    return tell(house, call, given, alarm, centre_id, operator, message_id)
+
+
+def tell(house: House, call: Call, given: Told, alarm: Alarm, centre_id: str, operator: str | None, message_id: str | None) -> Reply:
+    """Let the desk know what a centre said."""
     if given.level == "closed":
         if not operator:
             raise Refused("bad_field", "operator: only a named human ends an alarm.")
@@ -188,9 +195,7 @@ def add_note(house: House, call: Call, given: Note) -> Answer:
 def resolve(house: House, call: Call, given: Resolution) -> Answer:
     """How it ended. Taking it is part of ending it."""
     alarm = one(house, call)
-    events = house.desk.resolve(
-        alarm.alarm_id, given.outcome, call.principal.name, acting_centre(call, alarm), given.note, call.now
-    )
+    events = house.desk.resolve(alarm.alarm_id, given.outcome, call.principal.name, acting_centre(call, alarm), given.note, call.now)
     return outcome(house, alarm.alarm_id, events)
 
 

@@ -1,6 +1,6 @@
 """What the API asks of the rest of the house, and no more. ``server.py`` hands in what satisfies these."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from gateway.api.messages import Request
@@ -157,20 +157,24 @@ class Journal(Protocol):
 
 
 class Callbacks(Protocol):
-    """Signatures of centres."""
+    """Callbacks of centres (Standard Webhooks): signed, and taken once."""
 
-    def centre_of(self, headers: Mapping[str, str], body: bytes, now: Instant) -> str | None:
-        """The centre that signed this (Standard Webhooks), or None when none of ours did, or not lately."""
+    def signers(self, headers: Mapping[str, str], body: bytes, now: Instant) -> Sequence[str]:
+        """The centres whose secret signed this within the last five minutes: one, or those that share a secret, or none."""
+
+    def is_repetition(self, centre_id: str, message_id: str, body: bytes) -> bool:
+        """Whether this very callback was taken already. Raises ``CommandError("conflict")`` when its id had another body."""
+
+    def remember(self, centre_id: str, message_id: str, body: bytes) -> None:
+        """It is durable."""
 
 
-class Bridges(Protocol):
-    """Frames from HTTP callers, as the protocols read them."""
+class Inbox(Protocol):
+    """What an SMS bridge brings, as frames. Parts of a long message wait here for each other."""
 
-    def press(self, device_id: str, body: bytes, now_us: int) -> Frame:
-        """The frame in the body of a press; a body that cannot be read is a refused frame."""
-
-    def kannel(self, request: Request, now_us: int) -> Frame:
-        """The frame in an SMS that Kannel brought."""
+    def take(self, request: Request, now: Instant) -> tuple[Sequence[tuple[str, Frame]], Callable[[], None]]:
+        """(sender, frame) of every message that is to be decoded now, and what is to be called when they are durable. A
+        message that was durable before is none; one that cannot be read is a refused frame."""
 
 
 class Tiles(Protocol):

@@ -56,16 +56,18 @@ def set_up(house: House, call: Call, given: Setup) -> Answer:
     if not house.setup.fits(given.token, call.now):
         house.throttle.failed("setup", peer, call.now)
         raise Refused("wrong_token")
-    house.setup.spend()
 
     def enter(secret_hash: object, now: Instant) -> Answer:
+        if not house.setup.fits(given.token, now):
+            raise Refused("wrong_token")  # somebody else was quicker while we hashed
         fields = {"role": "admin", "active": True, "secret_hash": secret_hash}
 
         def welcome_admin(entry: object, then: Instant) -> Answer:
             user = house.registry.user(given.user)
             assert user is not None, "a user that was just entered"
+            house.setup.spend()
             return welcome(house, call, user, then)
 
         return Errand("registry", lambda: house.registry.put("user", given.user, fields, "setup", now.wall_us), welcome_admin)
 
-    return Errand("password", lambda: house.hash_secret(given.password), enter)
+    return Errand("password", lambda: house.hash_secret(given.user, given.password), enter)

@@ -205,9 +205,7 @@ class Hub:
 
     def _reset(self, subscription: Subscription, now: Instant) -> Item:
         alarms = [
-            alarm
-            for alarm in self._house.desk.alarms()
-            if alarm.is_open and access.may_see(subscription.principal, alarm, self._house.registry)
+            alarm for alarm in self._house.desk.alarms() if alarm.is_open and access.may_see(subscription.principal, alarm, self._house.registry)
         ]
         ids = tuple(alarm.alarm_id for alarm in alarms)
         subscription.shown.update(ids)

@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 
-from gateway.api.doors import Bridges, Callbacks, Desk, Journal, Registry, Simulation, Story, Tiles
+from gateway.api.doors import Callbacks, Desk, Inbox, Journal, Registry, Simulation, Story, Tiles
 from gateway.api.messages import Request
 from gateway.api.sessions import OneTimeToken, Sessions, Throttle, Views
-from gateway.model import Instant
+from gateway.model import Frame, Instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,7 @@ class SmsBridge:
     secret: bytes = field(repr=False)
     networks: tuple[IPv4Network | IPv6Network, ...]
     trusted: bool
+    inbox: Inbox
 
 
 @dataclass(slots=True)
@@ -38,14 +39,15 @@ class House:
     registry: Registry
     journal: Journal
     callbacks: Callbacks
-    bridges: Bridges
     story: Story
     sessions: Sessions
     setup: OneTimeToken
     signed_device: Callable[[Request, Instant], str | None]
     "The device whose key signed this press, freshly and for the first time; None for every other case alike."
-    hash_secret: Callable[[str], str]
-    "argon2id of a new password. Blocks."
+    read_press: Callable[[str, bytes, int], Frame]
+    "(device id, body, wall_us) -> the frame of the app path; a body that cannot be read is a refused frame."
+    hash_secret: Callable[[str, str], str]
+    "(user id, new password) -> argon2id. Blocks. Raises ``CommandError`` for a password that is too easy."
     verify_secret: Callable[[str, str], bool]
     "(hash, secret) -> whether it fits. Blocks; never raises."
     not_ready: Callable[[], list[str]]

@@ -61,7 +61,8 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer. ``events`` are applied already; the bytes leave when they are durable."""
+    """An answer. ``events`` are applied already; the bytes leave when they are durable, and ``after_all`` when everything
+    that was decided before is durable as well: a copy of a press is answered on the strength of the press."""
 
     status: int
     body: bytes = field(default=b"", repr=False)
@@ -69,6 +70,7 @@ class Reply:
     events: tuple[Event, ...] = field(default=(), repr=False)
     when_durable: Callable[[], None] | None = field(default=None, repr=False)
     "Called when the events are durable, before the bytes leave."
+    after_all: bool = False
 
 
 @dataclass(frozen=True, slots=True)

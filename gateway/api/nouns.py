@@ -145,7 +145,7 @@ def put_user(house: House, call: Call, given: shapes.UserEntry) -> Answer:
     def with_hash(secret_hash: object, now: Instant) -> Answer:
         return enter(house, call, "user", key, fields | {"secret_hash": secret_hash})
 
-    return Errand("password", lambda: house.hash_secret(str(password)), with_hash)
+    return Errand("password", lambda: house.hash_secret(key, str(password)), with_hash)
 
 
 def adopt(house: House, call: Call, given: shapes.Adoption) -> Answer:

@@ -104,3 +104,7 @@ Every answer that is not 2xx (but those to an SMS bridge, whose bodies are empty
 happened this time, `do` what to do about it, `id` names the request in the gateway's log. Nothing was accepted
 unless the answer is 2xx.
 """
+
+
+if __name__ == "__main__":
+    print(document(), end="")

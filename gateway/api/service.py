@@ -47,7 +47,7 @@ class Api:
 
     def _handle(self, request: Request, now: Instant) -> Answer:
         route, parts = self._table.find(request.method, request.path)
-        principal = identify(self.house, request, route.roles, now)
+        principal = identify(self.house, request, route.roles, parts, now)
         require_role(principal.role, route)
         given = None if route.takes is None else read_untrusted(request.body, cast("type[object]", route.takes))
         return route.handler(self.house, Call(request, principal, parts, now), given)

@@ -66,5 +66,3 @@ def set_status(house: House, call: Call, given: UnitStatus) -> Answer:
 def list_positions(house: House, call: Call, given: None) -> Answer:
     """Units with position, its age, and status."""
     return reply_json({"units": list(house.desk.units())})
-
-

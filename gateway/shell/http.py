@@ -68,7 +68,8 @@ SECURITY_HEADERS = (
 TLS_ONLY_HEADER = ("strict-transport-security", "max-age=31536000")
 
 Record = Callable[[tuple[Event, ...]], Awaitable[None]]
-"""Append events and wait until they are durable. Raises ``JournalError``. Cancelling leaves them appended."""
+"""Append events (none, perhaps) before anything else is awaited, and wait until they and everything appended before
+are durable. Raises ``JournalError``. Cancelling leaves them appended."""
 
 
 class HttpServer:
@@ -226,7 +227,7 @@ class HttpServer:
         answer: Reply | Feed = self._api.refusal(request, Refused("internal"))
         with contained(self.requests):
             answer = await self._settled(request)
-            if isinstance(answer, Reply) and answer.events:
+            if isinstance(answer, Reply) and (answer.events or answer.after_all):
                 answer = await self._durable(request, answer)
             if isinstance(answer, Feed) and self._feeds.is_full:
                 answer = self._api.refusal(request, Refused("busy", headers=(("retry-after", "10"),)))

@@ -11,7 +11,6 @@ import trio
 from gateway import events as ev
 from gateway.api.doors import Json
 from gateway.api.house import House, Page, SmsBridge
-from gateway.api.messages import Request
 from gateway.api.service import Api
 from gateway.api.sessions import OneTimeToken, Sessions
 from gateway.errors import CommandError, JournalError
@@ -30,13 +29,14 @@ from gateway.model import (
     Kind,
     Link,
     Proposal,
-    Report,
     Seen,
     State,
     Unit,
     UnitId,
     User,
-)  # fmt: skip
+)  # fmt: skipfrom gateway.protocols import app
+from gateway.protocols import app
+from gateway.shell.sms import KannelInbox
 
 WALL_US = 1_774_000_000_000_000
 SECRET_PATH = "s3cret-path"
@@ -270,20 +270,28 @@ class FakeJournal:
         return [entry.event for entry in self.entries if isinstance(entry.event, kind)]
 
 
+@dataclass
 class FakeCallbacks:
     """A centre signs by writing its name."""
 
-    def centre_of(self, headers: Mapping[str, str], body: bytes, now: Instant) -> str | None:
-        name = headers.get("webhook-signature", "").removeprefix("v1,")
-        return name if name in ("cic-ovl", "cic-ant") else None
+    seen: dict[tuple[str, str], bytes] = field(default_factory=dict)
+
+    def signers(self, headers: Mapping[str, str], body: bytes, now: Instant) -> Sequence[str]:
+        names = headers.get("webhook-signature", "").removeprefix("v1,").split("+")
+        return [name for name in names if name in ("cic-ovl", "cic-ant")]
+
+    def is_repetition(self, centre_id: str, message_id: str, body: bytes) -> bool:
+        if self.seen.get((centre_id, message_id), body) != body:
+            raise CommandError("this id had another body", code="conflict")
+        return (centre_id, message_id) in self.seen
+
+    def remember(self, centre_id: str, message_id: str, body: bytes) -> None:
+        self.seen[centre_id, message_id] = body
 
 
-class FakeBridges:
-    def press(self, device_id: str, body: bytes, now_us: int) -> Frame:
-        return Frame("app", "http", body, device_id, (Report(Kind.SOS_APP),))
-
-    def kannel(self, request: Request, now_us: int) -> Frame:
-        return Frame("sms", "sms", request.query.encode(), request.fields().get("from"), (Report(Kind.SOS_SMS),))
+def read_press(device_id: str, body: bytes, now_us: int) -> Frame:
+    """The real one; the app path has no state."""
+    return app.Session("http", peer=device_id).read(body, now_us)
 
 
 class FakeTiles:
@@ -345,19 +353,19 @@ def fake_house(**fields: object) -> House:
         registry=registry,
         journal=FakeJournal(),
         callbacks=FakeCallbacks(),
-        bridges=FakeBridges(),
+        read_press=read_press,
         story=lambda alarm_id: [{"what": "AlarmRaised", "text": alarm_id}],
         sessions=Sessions(900.0, 43_200.0, lambda n: next(numbers).to_bytes(n, "big")),
         setup=OneTimeToken(None, 0),
         signed_device=lambda request, now: request.headers.get("x-gw-key") if request.header("x-gw-sig") == "good" else None,
-        hash_secret=lambda secret: f"argon:{secret}",
+        hash_secret=lambda user_id, secret: f"argon:{secret}",
         verify_secret=lambda secret_hash, secret: secret_hash == f"argon:{secret}",
         not_ready=list,
         random_bytes=lambda n: next(numbers).to_bytes(n, "big"),
         tiles=FakeTiles(),
         simulation=FakeSimulation(),
         pages={"/": page, "/static/a.js": page, "/static/leaflet/a.css": page, "/static/i18n/nl/a.json": page},
-        sms=(SmsBridge(SECRET_PATH.encode(), (ip_network("127.0.0.0/8"),), False),),
+        sms=(SmsBridge(SECRET_PATH.encode(), (ip_network("127.0.0.0/8"),), False, KannelInbox()),),
         centre_ids=frozenset({"cic-ovl", "cic-ant", "cic-bxl"}),
         is_simulation=True,
     )

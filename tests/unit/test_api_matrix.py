@@ -90,9 +90,17 @@ BODIES: dict[str, object] = {
 
 CALLERS = {"operator": "anna", "supervisor": "sven", "case_team": "team", "operations": "odin", "auditor": "audi", "admin": "adam"}
 PARTS = {
-    "alarm_id": OWN_ALARM, "id": "dev-1", "secret": SECRET_PATH, "identity": "i9", "z": "8", "x": "1", "y": "2",
-    "file": "a.js", "folder": "leaflet", "inner": "nl",
-}  # fmt: skip
+    "alarm_id": OWN_ALARM,
+    "id": "dev-1",
+    "secret": SECRET_PATH,
+    "identity": "i9",
+    "z": "8",
+    "x": "1",
+    "y": "2",
+    "file": "a.js",
+    "folder": "leaflet",
+    "inner": "nl",
+}
 IDS = {"devices": "dev-1", "cases": "GE-1", "units": "G-21", "users": "G-07"}
 
 
@@ -226,11 +234,16 @@ def test_a_unit_loses_its_alarm_when_it_ends():
 
 
 NOUNS_OF_OTHERS = [
-    ("GET", "/api/v1/cases/AN-1", b""), ("PUT", "/api/v1/cases/AN-1", b'{"risk":"high"}'), ("DELETE", "/api/v1/cases/AN-1", b""),
-    ("GET", "/api/v1/devices/dev-2", b""), ("PUT", "/api/v1/devices/dev-2", b'{"model":"m"}'), ("DELETE", "/api/v1/devices/dev-2", b""),
-    ("POST", "/api/v1/devices/dev-2/test-window", b""), ("PUT", "/api/v1/devices/dev-1", b'{"case_ref":"AN-1"}'),
+    ("GET", "/api/v1/cases/AN-1", b""),
+    ("PUT", "/api/v1/cases/AN-1", b'{"risk":"high"}'),
+    ("DELETE", "/api/v1/cases/AN-1", b""),
+    ("GET", "/api/v1/devices/dev-2", b""),
+    ("PUT", "/api/v1/devices/dev-2", b'{"model":"m"}'),
+    ("DELETE", "/api/v1/devices/dev-2", b""),
+    ("POST", "/api/v1/devices/dev-2/test-window", b""),
+    ("PUT", "/api/v1/devices/dev-1", b'{"case_ref":"AN-1"}'),
     ("POST", "/api/v1/unknown-devices/i9/adopt", b'{"case":"AN-1"}'),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("method", "path", "body"), NOUNS_OF_OTHERS)
