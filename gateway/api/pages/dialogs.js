@@ -1,0 +1,74 @@
+// Dialogs: each resolves to what was given, or to null when it was left.
+
+import { h } from "./dom.js";
+import { clockTime, named, t } from "./words.js";
+
+const OUTCOMES = [
+  "REAL_INTERVENTION", "REAL_ARREST", "REAL_OFFENDER_GONE", "REAL_OTHER_HELP", "PRECAUTION", "TEST", "ACCIDENTAL", "TECHNICAL", "THIRD_PARTY", "UNKNOWN",
+];
+
+function open(title, content, { confirm, danger = false } = {}) {
+  return new Promise((resolve) => {
+    const form = h("form", { method: "dialog" }, h("h2", {}, title), content,
+      h("div", { class: "dialog-actions" },
+        h("button", { type: "button", class: "quiet", onclick: () => dialog.close() }, t(confirm ? "dialog.cancel" : "dialog.close")),
+        confirm && h("button", { type: "submit", class: danger ? "danger" : "primary", value: "yes" }, confirm)));
+    const dialog = h("dialog", { "aria-label": title }, form);
+    dialog.addEventListener("close", () => {
+      resolve(dialog.returnValue === "yes" ? Object.fromEntries(new FormData(form)) : null);
+      dialog.remove();
+    });
+    document.body.append(dialog);
+    dialog.showModal();
+  });
+}
+
+const reasonField = (key, name = "reason") => h("label", {}, h("span", {}, t(key)), h("textarea", { name, rows: 3, required: true, maxlength: 2000 }));
+
+export async function outcome(id, alarm) {
+  const select = h("select", { name: "outcome", required: true, autofocus: true },
+    h("option", { value: "" }, t("close.choose")),
+    OUTCOMES.filter((code) => alarm.test || code !== "TEST").map((code) => h("option", { value: code }, named("outcome", code))));
+  const content = [h("label", {}, h("span", {}, t("close.outcome")), select), reasonField("close.reason", "note"), h("p", { class: "hint" }, t("close.more"))];
+  return open(t("close.title", { id }), content, { confirm: t("act.close"), danger: true });
+}
+
+export function handOver(id, alarm, centres) {
+  const known = centres.length ? centres : [...new Set(alarm.offered_to)].map((centre) => ({ id: centre }));
+  const others = known.filter((one) => one.id !== alarm.centre?.id);
+  const content = others.length
+    ? [h("label", {}, h("span", {}, t("hand_over.centre")), h("select", { name: "centre", required: true, autofocus: true },
+      others.map((one) => h("option", { value: one.id }, one.name ? `${one.name} (${one.id})` : one.id)))), reasonField("hand_over.reason")]
+    : h("label", {}, h("span", {}, t("hand_over.centre")), h("input", { name: "centre", required: true, autofocus: true }), reasonField("hand_over.reason"));
+  return open(t("hand_over.title", { id }), content, { confirm: t("act.hand_over") });
+}
+
+export const note = (id) => open(t("note.title", { id }), reasonField("note.text", "note"), { confirm: t("act.note") });
+
+export const reopen = (id) => open(t("reopen.title", { id }), reasonField("reopen.reason"), { confirm: t("act.reopen") });
+
+export const sure = (key, values) => open(t(`${key}.title`, values), h("p", {}, t(`${key}.more`)), { confirm: t(`act.${key}`) });
+
+export function problem(error) {
+  const isFar = error.code === "unreachable";
+  return open(t("problem.title"), [h("p", {}, isFar ? t("door.unreachable") : error.message), h("p", { class: "hint" }, error.todo)]);
+}
+
+export function story(id, records) {
+  const line = (record) => {
+    const { at, event, ...rest } = record;
+    const when = Number.isNaN(Date.parse(at)) ? String(at ?? "") : clockTime(Date.parse(at));
+    return h("li", {}, h("time", {}, when), h("span", { class: "story-event" }, named("story", event ?? record.kind ?? "")),
+      h("span", { class: "story-rest" }, record.text ?? Object.entries(rest).map(([key, value]) => `${key} ${typeof value === "object" ? JSON.stringify(value) : value}`).join(", ")));
+  };
+  return open(t("story.title", { id }), h("ol", { class: "story" }, records.map(line)));
+}
+
+export function help() {
+  const rows = [["T", "take"], ["H", "hand_over"], ["C", "close"], ["S", "silence"], ["N", "note"]].map(([key, name]) => [key, t(`act.${name}`)]);
+  rows.push(["J", t("help.next")], ["K", t("help.previous")], ["M", t("help.centre")], ["?", t("help.title")]);
+  return open(t("help.title"), [
+    h("table", { class: "keys" }, h("tbody", {}, rows.map(([key, text]) => h("tr", {}, h("td", {}, h("kbd", {}, key)), h("td", {}, text))))),
+    h("p", { class: "hint" }, t("help.silence")),
+  ]);
+}
