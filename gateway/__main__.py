@@ -12,6 +12,11 @@ COMMANDS = {
     "decode": ("decode", "hex frames on standard input -> one JSON object a line"),
     "identify": ("identify", "hex on standard input -> the likely protocols, best first"),
     "init": ("init", "write a commented configuration that works at once"),
+    "device": ("nouns", "alarm buttons, trackers and apps: add, set, list, show, remove, import"),
+    "case": ("nouns", "protections, by their reference"),
+    "unit": ("nouns", "cars and teams that can be sent"),
+    "user": ("nouns", "people and programs that may use the API"),
+    "registry": ("registry", "prove the registry's change log, or make its index anew"),
     "check": ("check", "say everything that is wrong with a configuration, at once"),
     "roads": ("roads", "road index: build one from OpenStreetMap, ask it for times and units"),
 }

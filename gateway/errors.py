@@ -61,6 +61,10 @@ class JournalError(GatewayError):
     """The disk failed; the file is no longer believed."""
 
 
+class RegistryError(JournalError):
+    """The registry's change log or its index can't be used: damaged, held by another process, or the disk failed."""
+
+
 class OutsideMap(GatewayError):
     """No road within reach of the position; the alarm goes on without."""
 

@@ -10,7 +10,7 @@ from gateway.config.pages import as_toml, effective, reference
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-c", "--config", metavar="FILE", default="gateway.toml", help="the configuration (default: gateway.toml)")
+    parser.add_argument("-c", "--config-file", metavar="FILE", default="gateway.toml", help="the configuration (default: gateway.toml)")
     parser.add_argument("--show-defaults", action="store_true", help="print the values that nobody set as well")
     parser.add_argument("--reference", action="store_true", help="print the reference page of all keys instead")
     parser.add_argument("--json", action="store_true", help="one JSON object")
@@ -20,12 +20,12 @@ def run(options: argparse.Namespace) -> int:
     if options.reference:
         print(reference(), end="")
         return 0
-    verdict = inspect(options.config)
+    verdict = inspect(options.config_file)
     complaints = list(verdict.complaints)
     if verdict.config is not None:
-        complaints += wrong_certificates(verdict.config, options.config)
+        complaints += wrong_certificates(verdict.config, options.config_file)
     report = as_json if options.json else as_text
-    report(options.config, verdict, complaints, options.show_defaults)
+    report(options.config_file, verdict, complaints, options.show_defaults)
     return 2 if complaints else 0
 
 

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gateway import protocols
 from gateway.alarms import AlarmOptions
 from gateway.config.build import Builder, sections, shapes_of
 from gateway.config.checks import check, options_in, parse_bind
@@ -20,6 +19,7 @@ from gateway.config.lines import lines_of
 from gateway.config.notes import Complaint, Notes
 from gateway.delivery.options import CentreOptions, DeliveryOptions, FallbackOptions
 from gateway.errors import ConfigError
+from gateway.protocols import PROTOCOLS
 from gateway.router.options import RoadOptions
 from gateway.shell.options import ApiOptions, GatewayOptions, ListenOptions, RetentionOptions, SmsOptions
 from gateway.supervision import SupervisionOptions
@@ -118,7 +118,7 @@ def _syntax(message: str, text: str) -> tuple[int, str]:
 
 def _protocols() -> Mapping[str, tuple[str, ...]]:
     """The device protocols of this version and what each is spoken over."""
-    return {row.name: tuple(row.transports) for row in getattr(protocols, "PROTOCOLS", ())}
+    return {row.name: row.transports for row in PROTOCOLS}
 
 
 def _build(tables: Mapping[str, object], notes: Notes, folder: Path) -> Config:

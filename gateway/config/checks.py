@@ -139,7 +139,7 @@ def check_api(api: ApiOptions, notes: Notes) -> None:
 def check_listen(listen: ListenOptions, path: KeyPath, notes: Notes, protocols: Mapping[str, tuple[str, ...]]) -> None:
     bind = check_bind(notes, (*path, "bind"), listen.bind)
     check_networks(notes, (*path, "allow"), listen.allow)
-    if protocols and listen.protocol not in ("auto", *protocols):
+    if listen.protocol not in ("auto", *protocols):
         notes.complain((*path, "protocol"), f'"{printable(listen.protocol)}" is unknown; {meant(listen.protocol, ("auto", *protocols))}')
     elif listen.protocol in protocols and listen.transport not in protocols[listen.protocol]:
         spoken = [transport for transport in protocols[listen.protocol] if transport in CHOICES["ListenOptions.transport"]]
