@@ -115,7 +115,7 @@ cdef class Engine:
         """Put a unit on the arcs where its position lies, instead of those where it stood. 0: no road near."""
         cdef Near found[PLACES_MAX]
         cdef bint in_course = False
-        cdef int count = choose(&self.search.map, lat_e7, lon_e7, self._reach_m, course_deg, TO_MAIN, found, &in_course)
+        cdef int count = choose(&self.search.map, lat_e7, lon_e7, self._reach_m, course_deg, found, &in_course)
         lift(&self.search, slot)
         if not stand_on(&self.search, slot, found, count, course_deg if in_course else NO_COURSE):
             raise MemoryError
@@ -130,7 +130,7 @@ cdef class Engine:
         cdef bint unused = False
         cdef int places
         self._enter()
-        places = choose(map, lat_e7, lon_e7, self._reach_m, NO_COURSE, FROM_MAIN, found, &unused)
+        places = choose(map, lat_e7, lon_e7, self._reach_m, NO_COURSE, found, &unused)
         if places == 0:
             raise self._outside()
         self.search.wanted += 1
@@ -140,8 +140,8 @@ cdef class Engine:
                 self.search.units[<int32_t> slot].wanted = self.search.wanted
         result = self._first(found, places, count, settled_max)
         if not result and is_gap(map, found, places):
-            # Only a gap in the map lies here and nobody stands in it: how far is it from the main net?
-            places = gather(map, lat_e7, lon_e7, self._reach_m, SAME_PLACE_M, 0.0, FROM_MAIN, found)
+            # Only a gap in the map lies here and nobody stands in it: how far is it from the main component?
+            places = gather(map, lat_e7, lon_e7, self._reach_m, SAME_PLACE_M, 0.0, MAIN, found)
             result = self._first(found, places, count, settled_max)
         return result
 
@@ -236,7 +236,7 @@ cdef class Engine:
         cdef bint unused = False
         cdef int places
         self._enter()
-        places = choose(&search.map, to_place[0], to_place[1], self._reach_m, NO_COURSE, FROM_MAIN, found, &unused)
+        places = choose(&search.map, to_place[0], to_place[1], self._reach_m, NO_COURSE, found, &unused)
         if places == 0 or not self._stand(TRAVELLER, from_place[0], from_place[1], NO_COURSE):
             raise self._outside()
         search.wanted += 1

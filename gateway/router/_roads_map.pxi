@@ -3,9 +3,8 @@
 cdef enum:
     ONE = 1 << 30           # a whole arc, in the fixed point of positions along it
     INF = 0x7F000000        # no way; the sum of two fits into 32 bits
-    FROM_MAIN = 1           # flags of a segment, see reach.py
-    TO_MAIN = 2
-    ISLAND = 4
+    MAIN = 1                # flags of a segment, see reach.py
+    ISLAND = 2
 
 
 cdef struct Map:

@@ -2,7 +2,7 @@
 
 cdef enum:
     NEAR_MAX = 8
-    PLACES_MAX = 16         # the nearest place, and the nearest one of the main net
+    PLACES_MAX = 16         # the nearest place, and the nearest one of the main component
 
 cdef double RADIANS_PER_E7 = 3.14159265358979323846 / 180.0 * 1e-7
 cdef double METRES_PER_E7 = 6371008.8 * 3.14159265358979323846 / 180.0 * 1e-7
@@ -10,7 +10,7 @@ cdef double DEGREES_PER_RADIAN = 180.0 / 3.14159265358979323846
 
 cdef double MARGIN_M = 15.0         # segments this much farther than the nearest are candidates as well
 cdef double SAME_PLACE_M = 0.1      # all segments at a junction are the same place
-cdef double HOP_M = 50.0            # from a gap in the map to the main net
+cdef double HOP_M = 50.0            # from a gap in the map to the main component
 cdef double COURSE_DEG_MAX = 60.0   # a unit whose course differs by more is not driving along this arc
 cdef double NO_COURSE = -1.0
 
@@ -179,13 +179,13 @@ cdef inline double length_flat_m(const Map *map, uint32_t point, double metres_p
 # ---------------------------------------------------------------------------------- from candidates to a place
 
 
-cdef int choose(const Map *map, int32_t lat_e7, int32_t lon_e7, double reach_m, double course_deg, uint8_t flag, Near *found,
+cdef int choose(const Map *map, int32_t lat_e7, int32_t lon_e7, double reach_m, double course_deg, Near *found,
                 bint *in_course) noexcept nogil:
     """The one place where the position is taken to be: one segment, or all that meet in the same point.
 
     With a course, a segment that a unit with that course can be driving along is preferred to a nearer one. When the
-    place has no way from (``flag`` FROM_MAIN) or to (TO_MAIN) the main net, the nearest place that has one within a
-    hop is added. ``found``: room for PLACES_MAX. Returns how many.
+    place lies in a gap of the map, the nearest one of the main component within a hop is added. ``found``: room for
+    PLACES_MAX. Returns how many.
     """
     cdef int count = gather(map, lat_e7, lon_e7, reach_m, MARGIN_M, 0.0, 0, found)
     cdef int kept = 0, first = 0, index
@@ -202,10 +202,9 @@ cdef int choose(const Map *map, int32_t lat_e7, int32_t lon_e7, double reach_m, 
         if found[index].metres <= metres + SAME_PLACE_M and (not in_course[0] or drives_along(map, &found[index], course_deg)):
             found[kept] = found[index]
             kept += 1
-    for index in range(kept):
-        if map.segment_flags[found[index].segment] & flag:
-            return kept
-    return kept + gather(map, lat_e7, lon_e7, min(reach_m, metres + HOP_M), SAME_PLACE_M, 0.0, flag, found + kept)
+    if not is_gap(map, found, kept):
+        return kept
+    return kept + gather(map, lat_e7, lon_e7, min(reach_m, metres + HOP_M), SAME_PLACE_M, 0.0, MAIN, found + kept)
 
 
 cdef bint drives_along(const Map *map, const Near *near, double course_deg) noexcept nogil:
@@ -223,9 +222,9 @@ cdef inline double turned_deg(double one, double other) noexcept nogil:
 
 
 cdef bint is_gap(const Map *map, const Near *found, int count) noexcept nogil:
-    """Is none of these in the main net, or in an island large enough to be a place of its own?"""
+    """Is none of these in the main component or on an island?"""
     cdef int index
     for index in range(count):
-        if map.segment_flags[found[index].segment] & (FROM_MAIN | ISLAND):
+        if map.segment_flags[found[index].segment] & (MAIN | ISLAND):
             return False
     return True

@@ -43,7 +43,7 @@ SECTIONS = {
     "segment_length_cm": ("I", 1),
     "segment_way": ("q", 1),  # OSM way id
     "segment_component": ("I", 1),
-    "segment_flags": ("B", 1),  # reach.FROM_MAIN, TO_MAIN, ISLAND
+    "segment_flags": ("B", 1),  # reach.MAIN, reach.ISLAND
     "arc_segment": ("I", 1),  # arc -> segment * 2 + is_backward
     "state_ticks": ("I", 1),  # state -> time of its arc, 1/10 ms; arcs first, then copies
     "copy_arc": ("I", 1),  # copy -> arc, ascending

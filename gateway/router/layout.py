@@ -39,7 +39,7 @@ def lay_out(extract: Extract, progress: Progress) -> tuple[dict[str, "array[int]
 def arrange(segments: Sequence[Segment], arcs: Arcs, states: States) -> tuple[dict[str, "array[int]"], dict[str, object]]:
     """The sections for segments, arcs and states that already exist."""
     component = components(arcs, states)
-    segment_flags = flags(segments, arcs, states, component)
+    segment_flags = flags(segments, component)
     junctions: dict[int, int] = {}
     ends = [junctions.setdefault(node, len(junctions)) for segment in segments for node in (segment.tail, segment.head)]
     point_begin = [0, *accumulate(len(segment.points) for segment in segments)]

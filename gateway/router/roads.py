@@ -167,16 +167,14 @@ class Roads:
     """A road index, and the units that stand on it.
 
     One thread at a time; give each thread its own, they share the file's memory. The file may be replaced (renamed
-    over) at any time, not rewritten in place.
+    over) at any time, not rewritten in place. ``data_version`` names the map; ``bbox`` is (south, west, north, east)
+    in degrees × 10⁷.
     """
 
     def __init__(self, contents: index.Index, snap_m_max: float = SNAP_M_MAX) -> None:
         if not 0.0 < snap_m_max <= SNAP_M_LIMIT:
             raise RoadsError(f"snap_m_max: {snap_m_max} is not between 0 and {SNAP_M_LIMIT:.0f} m")
-        version = contents.about.get("data_version")
-        if not isinstance(version, str):
-            raise RoadsError("damaged: the header does not name its data version")
-        self.data_version = version
+        self.data_version, self.bbox = _name_and_bounds(contents.about)
         self._about = contents.about
         self._sections = contents.sections
         self._size_bytes = contents.size_bytes
@@ -200,15 +198,6 @@ class Roads:
             return cls(index.unpack(memoryview(data), verify=verify), snap_m_max)
         except RoadsError as error:
             raise RoadsError(f"{path}: {error}") from error
-
-    @property
-    def bbox(self) -> tuple[int, int, int, int]:
-        """(south, west, north, east), degrees × 10⁷."""
-        bounds = self._about["bbox"]
-        assert isinstance(bounds, Mapping)
-        return (
-            round(bounds["south"] * 1e7), round(bounds["west"] * 1e7), round(bounds["north"] * 1e7), round(bounds["east"] * 1e7)
-        )  # fmt: skip
 
     def info(self) -> dict[str, object]:
         """What the index says about itself, and its size."""
@@ -301,6 +290,17 @@ class Roads:
                 share = (distance - begin * whole) / ((end - begin) * whole)
                 yield (*point, ticks + round(share * (ticks_end - ticks)))
         yield (*_at(shape, along, end * whole), ticks_end)
+
+
+def _name_and_bounds(about: Mapping[str, object]) -> tuple[str, tuple[int, int, int, int]]:
+    """Data version, and (south, west, north, east) in degrees × 10⁷."""
+    name, box = about.get("data_version"), about.get("bbox")
+    try:
+        if isinstance(name, str) and isinstance(box, Mapping):
+            return name, (round(box["south"] * 1e7), round(box["west"] * 1e7), round(box["north"] * 1e7), round(box["east"] * 1e7))
+    except (KeyError, TypeError, ValueError, OverflowError):
+        pass
+    raise RoadsError("damaged: the header does not say which data it holds and where")
 
 
 def _at(shape: list[tuple[int, int]], along: list[float], distance: float) -> tuple[int, int]:
