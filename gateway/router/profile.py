@@ -59,7 +59,7 @@ _FORWARD_ONLY, _BACKWARD_ONLY = frozenset(("yes", "true", "1")), frozenset(("-1"
 _BOTH, _NEITHER = frozenset(("no", "false", "0", "alternating")), frozenset(("reversible",))
 _TURNS = frozenset(("right_turn", "left_turn", "u_turn", "straight_on", "entry", "exit"))
 
-_SPEED = re.compile(r"(\d{1,4}(?:\.\d{1,3})?)\s*(km/h|kmh|kph|mph|knots)?")
+_SPEED = re.compile(r"(\d{1,4}(?:\.\d{1,3})?)\s*(km/h|kmh|kph|mph|knots)?", re.ASCII)
 _KMH = {None: 1.0, "km/h": 1.0, "kmh": 1.0, "kph": 1.0, "mph": 1.609344, "knots": 1.852}
 _ZONE_KMH = {"urban": 50.0, "living_street": 20.0, "walk": 6.0, "bicycle_road": 30.0, "zone30": 30.0, "motorway": 120.0, "trunk": 120.0}
 _RURAL_KMH = {"BE": 70.0, "BE-VLG": 70.0, "BE-BRU": 70.0, "BE-WAL": 90.0, "DE": 100.0, "AT": 100.0, "GB": 96.0}
@@ -81,7 +81,7 @@ def _one_speed_kmh(text: str) -> float | None:
     country, _, zone = text.rpartition(":")
     if zone == "rural":
         return _RURAL_KMH.get(country, _RURAL_DEFAULT_KMH)
-    if country and zone.isdecimal():  # DE:zone:30
+    if country and zone.isascii() and zone.isdecimal():  # DE:zone:30
         return _one_speed_kmh(zone)
     return _ZONE_KMH.get(zone)
 
@@ -296,7 +296,7 @@ def profile_from(table: Mapping[str, object], where: str) -> PoliceProfile:
             complaints.append(f"{where}: {key}: unknown key{_nearest(key, known)}")
             continue
         try:
-            values[key] = _read(known[key], found)
+            values[key] = _read(known[key], found, -1.0 if key == "barrier_wait_s" else 0.0)
         except ValueError as error:
             complaints.append(f"{where}: {key}{error}")
     for mode in values.get("modes", ()) if isinstance(values.get("modes"), tuple) else ():  # type: ignore[attr-defined]
@@ -312,14 +312,14 @@ def _nearest(key: str, known: Mapping[str, object]) -> str:
     return f"; did you mean {near[0]}?" if near else f"; known are {', '.join(known)}"
 
 
-def _read(default: object, found: object) -> object:
-    """``found`` as the type of ``default``; ValueError says what was expected."""
+def _read(default: object, found: object, least: float) -> object:
+    """``found`` as the type of ``default``, its numbers not below ``least``; ValueError says what was expected."""
     if isinstance(default, bool):
         if isinstance(found, bool):
             return found
         raise ValueError(": expected true or false")
     if isinstance(default, float):
-        return _number(found)
+        return _number(found, least)
     if isinstance(default, str):
         if isinstance(found, str) and found:
             return found
@@ -334,13 +334,13 @@ def _read(default: object, found: object) -> object:
     merged = dict(default)
     for name, value in found.items():
         try:
-            merged[name] = _number(value, -1.0)
+            merged[name] = _number(value, least)
         except ValueError as error:
             raise ValueError(f".{name}{error}") from None
     return merged
 
 
-def _number(found: object, least: float = 0.0) -> float:
+def _number(found: object, least: float) -> float:
     if isinstance(found, bool) or not isinstance(found, int | float) or not least <= found <= 1e6:
         raise ValueError(f": expected a number of at least {least:g}")
     return float(found)

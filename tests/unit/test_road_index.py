@@ -14,7 +14,6 @@ from gateway.router.roads import Roads
 from tests.road_town import grid_town, index_bytes
 
 
-
 def town():
     """A grid, and beside it a street with a U-turn over a link that is forbidden: its index has a copied state."""
     whole = grid_town(5)
