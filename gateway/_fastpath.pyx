@@ -4,9 +4,9 @@
 cimport cython
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.object cimport PyObject_GenericSetAttr
-from libc.math cimport INFINITY, cos, fmax, fmin, hypot
+from libc.math cimport INFINITY, cos, fabs, fmax, fmin, hypot, rint
 from libc.stdlib cimport calloc, free, malloc
-from libc.string cimport memcpy, memset
+from libc.string cimport memcmp, memcpy, memset
 
 from dataclasses import fields as dataclass_fields
 
@@ -281,6 +281,100 @@ cdef class Teltonika:
         frame = self.reference.read(raw, now_us)
         self.device = self.reference.device
         return frame
+
+
+@cython.final
+@cython.auto_pickle(False)
+cdef class Watch:
+    """One connection of a watch, compiled: around a reference session, which reads what is rare."""
+
+    cdef object reference
+    cdef object known
+    cdef readonly object transport
+    cdef readonly object device
+    cdef bytes buffer
+    cdef WatchSplit split
+    cdef int64_t offset_us
+
+    def __cinit__(self, reference not None):
+        self.reference = reference
+        self.transport = reference.transport
+        self.device = reference.device
+        self.buffer = b""
+        self.settings = reference.settings
+
+    @property
+    def settings(self):
+        """What the registry says about the device; may be replaced once its first frame has told which one it is."""
+        return self.known
+
+    @settings.setter
+    def settings(self, settings not None):
+        self.offset_us = (settings.clock_offset_s or 0) * 1000000
+        self.known = self.reference.settings = settings
+
+    @property
+    def skipped_bytes(self):
+        """Bytes that belonged to no frame, so far."""
+        return self.split.skipped_bytes
+
+    def receive(self, bytes data not None):
+        """Take the next bytes of the stream."""
+        self.buffer = self.buffer[self.split.start:] + data
+        self.split.start = 0
+
+    def frames(self, now_us):
+        """Every frame that is complete by now, in order."""
+        while (frame := self._next(now_us)) is not None:
+            yield frame
+
+    def read(self, bytes raw not None, now_us):
+        """One frame, from bracket to bracket. Never raises for what it holds."""
+        cdef Py_ssize_t length = len(raw), content_bytes, reply_bytes = 0
+        cdef const uint8_t *lent = lend(raw, length)
+        cdef uint8_t reply[WATCH_REPLY_BYTES_MAX]
+        cdef WatchHeader header
+        cdef Reading reading
+        cdef Status status = HANDOVER
+        if length and lent[length - 1] == 93 and watch_header(lent, length, &header):
+            content_bytes = length - header.end - 1
+            status = watch_report(lent + header.end, content_bytes, header.size, self.offset_us, &reading)
+            if status == OK:
+                reply_bytes = watch_put_reply(lent, &header, lent + header.end, reply)
+        give_back(lent)
+        if status != OK:
+            frame = self.reference.read(raw, now_us)
+            self.device = self.reference.device
+            return frame
+        self.device = self.reference.device = raw[header.id_at:header.id_at + header.id_bytes].decode("ascii")
+        answer = PyBytes_FromStringAndSize(<char *> reply, reply_bytes) if reply_bytes else None
+        return frame_of("watch", self.transport, raw, self.device, (report_of(&reading),), answer)
+
+    cdef object _next(self, object now_us):
+        cdef Py_ssize_t length = len(self.buffer), size, last = 0
+        cdef const uint8_t *lent = lend(self.buffer, length)
+        cdef WatchHeader header
+        cdef bint is_wrong = False
+        cdef bytes raw
+        try:
+            while self.split.start < length:
+                size = watch_frame_bytes(lent + self.split.start, length - self.split.start, &header, &last, &is_wrong)
+                if size == WATCH_ASK:
+                    content = self.buffer[self.split.start + header.end:self.split.start + last]
+                    if self.reference.is_whole(content, is_wrong):
+                        size = last + 1
+                    else:
+                        size = WATCH_WAIT if length - self.split.start < header.end + WATCH_STUFFED_BYTES_MAX + 1 else WATCH_NO_FRAME
+                if size == WATCH_WAIT:
+                    return None
+                if size != WATCH_NO_FRAME:
+                    raw = self.buffer[self.split.start:self.split.start + size]
+                    self.split.start += size
+                    return self.read(raw, now_us)
+                watch_skip(lent, length, &self.split)
+            return None
+        finally:
+            give_back(lent)
 
 
 @cython.final

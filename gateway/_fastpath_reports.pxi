@@ -28,6 +28,7 @@ cdef object UNREAD_TEXTS = (
     "voltage level",
     "status of another model",
     "further cells",
+    "length field wrong",
 )
 # Indexes into UNREAD_TEXTS, as kernels note them.
 cdef enum Unread:
@@ -39,6 +40,7 @@ cdef enum Unread:
     UNREAD_VOLTAGE = 5
     UNREAD_OTHER_MODEL = 6
     UNREAD_CELLS = 7
+    UNREAD_LENGTH = 8
 
 cdef object FAULT_TEXTS = (
     "starts with neither 7878 nor 7979",

@@ -107,6 +107,9 @@ def settings_of(text: str) -> DeviceSettings:
         raise CommandError(f"--device-settings: not JSON: {error}") from None
     if not isinstance(given, dict):
         raise CommandError('--device-settings: a JSON object is expected, such as {"model": "VL103"}')
+    if isinstance(given.get("config"), dict):
+        # Switches may be given by name: {"config": {"teltonika_16_byte_io": true}}.
+        given["config"] = " ".join(name for name, is_on in given["config"].items() if is_on is True) or None
     known = {field.name: field.type for field in fields(DeviceSettings)}
     for key, value in given.items():
         if key not in known:

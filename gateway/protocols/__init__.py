@@ -41,7 +41,7 @@ PROTOCOLS = (
     #   name     transports  port  reference      fast twin  first bytes
     Row("gt06", ("tcp",), 5023, gt06.Session, _fastpath.Gt06, gt06.recognise),
     Row("teltonika", ("tcp", "udp"), 5027, teltonika.Session, _fastpath.Teltonika, teltonika.recognise),
-    Row("watch", ("tcp",), 5093, watch.Session, None, watch.recognise),
+    Row("watch", ("tcp",), 5093, watch.Session, _fastpath.Watch, watch.recognise),
     Row("sms", ("sms",), 0, sms.Session, None, sms.recognise),
     Row("app", ("http",), 0, app.Session, None, app.recognise),
 )

@@ -106,7 +106,7 @@ def readings(raw: bytes) -> Iterator[str]:
     if sum(char in PLAIN for char in packed) >= PLAIN_SHARE_MIN * len(packed):
         yield packed
     wide = raw.decode("utf-16-be", "replace")
-    if len(raw) % 2 == 0 and "\ufffd" not in wide and all(char.isprintable() or char in "\n\r\t" for char in wide):
+    if len(raw) % 2 == 0 and all(char.isprintable() or char in "\n\r\t" for char in wide):
         yield wide
     yield "".join(char if char >= " " or char in "\n\r\t" else " " for char in text)
 

@@ -96,6 +96,11 @@ class Session:
             return refused(NAME, self.transport, raw, fault, self.device, report if is_alarm(content) else None)
         return Frame(NAME, self.transport, raw, self.device, (report,), reply_of(header, content))
 
+    @staticmethod
+    def is_whole(content: bytes, is_wrong: bool) -> bool:
+        """What the compiled splitter asks for the rare frames whose length field is wrong."""
+        return is_whole(content, is_wrong)
+
     def _frame_bytes(self) -> int:
         """Size of the frame at the head of the buffer, 0 if it is not complete; what belongs to no frame is skipped."""
         while self._buffer:
@@ -122,23 +127,26 @@ def recognise(data: bytes) -> int:
 def frame_bytes(buffer: bytearray) -> int:
     """Size of the frame at the front; 0 when more bytes must tell, ``NO_FRAME`` when none starts here.
 
-    The length field is believed when a bracket stands where it says and no other frame starts before. Else the frame
-    ends where the next one starts, or at the last bracket received, unless Wi-Fi names are still to come.
+    The length field is believed up to the guard, when a bracket stands where it says and no other frame starts before.
+    Else the frame ends where the next one starts, or at the last bracket received, unless Wi-Fi names are still to come.
     """
     header = HEADER.match(buffer)
     if header is None:
         is_short = buffer[:1] == b"[" and len(buffer) < HEADER_BYTES_MAX and buffer.find(b"[", 1) < 0
         return 0 if is_short else NO_FRAME
     start, stop = header.end(), header.end() + STUFFED_BYTES_MAX + 1
-    end = content_end(buffer, start, int(header[4], 16))
+    size = int(header[4], 16)
+    end = content_end(buffer, start, size) if size <= CONTENT_BYTES_MAX else len(buffer) + 1
     following = NEXT_FRAME.search(buffer, start, stop + HEADER_BYTES_MAX)
     if buffer[end : end + 1] == b"]" and (following is None or end <= following.start()):
         return end + 1
     if following is not None and following.start() < stop:
         return following.start() + 1
     last = LAST_BRACKET.search(buffer, max(start, len(buffer) - 8))
-    if last is not None and end != len(buffer) and is_whole(bytes(buffer[start : last.start()])):
-        return last.start() + 1
+    if last is not None and last.start() < stop and end != len(buffer):
+        is_wrong = size > CONTENT_BYTES_MAX or end < len(buffer)
+        if is_whole(bytes(buffer[start : last.start()]), is_wrong):
+            return last.start() + 1
     return 0 if len(buffer) < stop else NO_FRAME
 
 
@@ -157,11 +165,15 @@ def unstuffed_bytes(content: bytes) -> int:
     return len(content) - len(STUFFED.findall(content))
 
 
-def is_whole(content: bytes) -> bool:
-    """Does the content hold as many access points as it promises? Then a bracket at its end is no part of a name."""
+def is_whole(content: bytes, is_wrong: bool) -> bool:
+    """Is a bracket behind this content the frame's end, although the length field says otherwise?
+
+    In a position it is when there are as many access points as the content itself promises: else it stands in a name.
+    In anything else it is when the length is known to be wrong; as long as bytes may be missing, they are waited for.
+    """
     fields = content.decode("latin-1").split(",")
     if not fields[0].startswith(POSITION_TYPES):
-        return True
+        return is_wrong
     _, wifi_at = read_cells(fields)
     promised = whole_number(fields, wifi_at) or 0
     return len(ACCESS_POINT.findall(",".join(fields[wifi_at + 1 :]))) >= promised
