@@ -191,7 +191,9 @@ class Hub:
         if not items and entries:
             items = self._replay(subscription, [entry for entry in entries if entry.seq <= self.seq], now)
         if subscription.principal.role in access.DISPATCH:
-            items.append(Item(units_text(self._house), None))
+            text = units_text(self._house)
+            self._units = self._units or text
+            items.append(Item(text, None))
         return items
 
     def _replay(self, subscription: Subscription, entries: Iterable[Entry], now: Instant) -> list[Item]:

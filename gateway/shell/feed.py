@@ -64,12 +64,13 @@ class Feeds:
             with contained(self.published):
                 self._hub.publish_units()
 
-    async def stream(self, feed: Feed, begin: Callable[[], Callable[[bytes], bytes]], stream: trio.abc.Stream) -> None:
+    async def stream(self, feed: Feed, begin: Callable[[], Callable[[bytes | None], bytes]], stream: trio.abc.Stream) -> None:
         """Carry one console's stream until it leaves, lags too far behind or may not look any more."""
         framed = begin()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._watch, stream, nursery.cancel_scope)
             await self._send_all(feed, lambda piece: _send(stream, framed(piece)))
+            await _send(stream, framed(None))
             nursery.cancel_scope.cancel()
 
     async def _watch(self, stream: trio.abc.Stream, scope: trio.CancelScope) -> None:

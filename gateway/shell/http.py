@@ -101,8 +101,12 @@ class HttpServer:
 
         async def accepted(stream: trio.SocketStream) -> None:
             with contained(self.accepted):
-                peer = str(stream.socket.getpeername()[0])
-                await self.serve(stream, peer, "http", tls)
+                try:
+                    peer = str(stream.socket.getpeername()[0])
+                except OSError:
+                    self.refused["gone_already"] += 1
+                else:
+                    await self.serve(stream, peer, "http", tls)
 
         await trio.serve_listeners(accepted, list(listeners))
 
@@ -275,15 +279,15 @@ class HttpServer:
         headers = [*SECURITY_HEADERS, ("date", formatdate(self._clock.now().wall_us / 1e6, usegmt=True))]
         return [*headers, TLS_ONLY_HEADER] if link.secure and not link.local_user else headers
 
-    def _begin_feed(self, link: "_Link") -> Callable[[bytes], bytes]:
-        """Start an endless answer; returns what frames its pieces."""
+    def _begin_feed(self, link: "_Link") -> Callable[[bytes | None], bytes]:
+        """Start an endless answer; returns what frames its pieces, and its end (None)."""
         self.statuses[200] += 1
         kind = [("content-type", "text/event-stream"), ("cache-control", "no-cache"), ("x-accel-buffering", "no"), ("connection", "close")]
         head = link.http.send(h11.Response(status_code=200, headers=[*kind, *self._headers(link)]))
 
-        def framed(piece: bytes) -> bytes:
+        def framed(piece: bytes | None) -> bytes:
             nonlocal head
-            data, head = head + link.http.send(h11.Data(data=piece)), b""
+            data, head = head + link.http.send(h11.EndOfMessage() if piece is None else h11.Data(data=piece)), b""
             return data
 
         return framed
@@ -371,6 +375,9 @@ ONLY_ONCE = frozenset({"authorization", "content-length", "content-type", "host"
 
 def headers_untrusted(head: h11.Request) -> dict[str, str]:
     """The header fields by lower-case name. Raises ``Refused`` for what a proxy before us could read in another way."""
+    # h11 looks at the size of what is incomplete: a head that comes in one piece more than fits has to be measured here.
+    if len(head.target) + sum(len(name) + len(value) + 4 for name, value in head.headers) > HEAD_BYTES_MAX:
+        raise Refused("head_too_large")
     headers: dict[str, str] = {}
     for raw_name, raw_value in head.headers:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
