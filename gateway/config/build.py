@@ -90,7 +90,7 @@ class Builder:
                 found = self._option(owner.__name__, field.name, shape, table[field.name], at)
                 values[field.name] = found if found is not None else _stand_in(shape, default)
             else:
-                values[field.name] = self._unwritten(owner.__name__, field.name, shape, default)
+                values[field.name] = self._unwritten(owner.__name__, shape, default, at)
                 if default is dataclasses.MISSING and not unbuilt:
                     self.notes.complain(at, f"missing; a {shape.words} is required here")
         return owner(**values)
@@ -109,10 +109,12 @@ class Builder:
             return f"unknown key here; it belongs in {self.elsewhere[key]}"
         return f"unknown key; {meant(key, shapes)}"
 
-    def _unwritten(self, owner: str, key: str, shape: Shape, default: object) -> object:
-        """A default that names a file is relative to the configuration as well."""
+    def _unwritten(self, owner: str, shape: Shape, default: object, path: KeyPath) -> object:
+        """The default, also of a whole section; one that names a file is relative to the configuration as well."""
         value = _stand_in(shape, default)
-        return str(self.folder / value) if f"{owner}.{key}" in FILES and isinstance(value, str) and value else value
+        if dataclasses.is_dataclass(value):
+            return self.build(shape.inner, {}, path)
+        return str(self.folder / value) if f"{owner}.{path[-1]}" in FILES and isinstance(value, str) and value else value
 
     # --------------------------------------------------------------------------------------- one option
 

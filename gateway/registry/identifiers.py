@@ -21,7 +21,7 @@ def canonical(text: str) -> str:
 
     Never raises and changes nothing when applied twice. Letters keep their case here; see ``key_of``.
     """
-    text = "".join(unicodedata.normalize("NFKC", text).split(" ")) if text.isascii() else _folded(text)
+    text = "".join(text.split()) if text.isascii() else _folded(text)
     digits = text.replace("(0)", "").translate(_SEPARATORS)
     if digits.startswith("+") and digits[1:].isdecimal():
         return digits
@@ -35,13 +35,17 @@ def canonical(text: str) -> str:
 
 def _folded(text: str) -> str:
     """Full-width digits, hard blanks and invisible marks as a person meant them."""
-    kept = (char for char in unicodedata.normalize("NFKC", text) if not char.isspace() and unicodedata.category(char) != "Cf")
-    return "".join(kept)
+    folded = "".join(char for char in unicodedata.normalize("NFKC", text) if not char.isspace() and unicodedata.category(char) != "Cf")
+    # A mark that stood on a blank now stands on a letter and may join it: until nothing changes.
+    return folded if folded == text else _folded(folded)
 
 
 def _is_international(digits: str) -> bool:
-    """``00`` before a country code. No country begins with 0; fifteen digits after ``001`` are a test IMEI."""
-    if len(digits) == 15 and digits[2] == "1":
+    """``00`` before a country code, and neither a test IMEI (fifteen digits) nor ten digits of one.
+
+    No country begins with 0, and no number with country code that a device could have is shorter than nine digits.
+    """
+    if len(digits) < 11 or (len(digits) == 15 and (digits[2] == "1" or is_luhn(digits))):
         return False
     return _E164.fullmatch(f"+{digits[2:]}") is not None
 

@@ -88,7 +88,7 @@ def open_registry(data_dir: str | Path, known: Known | None = None) -> Iterator[
 
 
 def _open_index(path: Path, lock: int) -> Index:
-    os.close(_open_private(path, os.O_RDWR | os.O_CREAT))  # SQLite gives its side files the rights of this one
+    _touch_private(path)
     try:
         return Index(str(path))
     except IndexDamaged:
@@ -102,10 +102,19 @@ def _open_index(path: Path, lock: int) -> Index:
         side_path = path.with_name(path.name + side)
         if side_path.exists():
             side_path.rename(path.with_name(f"{path.name}{side}.damaged-{number}"))
-    os.close(_open_private(path, os.O_RDWR | os.O_CREAT))
+    _touch_private(path)
     index = Index(str(path))
     fcntl.flock(lock, fcntl.LOCK_SH)
     return index
+
+
+def _touch_private(path: Path) -> None:
+    """An empty file for SQLite, which gives its side files the same rights.
+
+    Only when there is none: closing any descriptor of a file drops every lock that this process has on it.
+    """
+    with suppress(FileExistsError):
+        os.close(_open_private(path, os.O_RDWR | os.O_CREAT | os.O_EXCL))
 
 
 def _open_private(path: Path, flags: int) -> int:

@@ -99,8 +99,9 @@ def test_ten_lines_serve_gt06_and_deliver_to_a_webhook(folder: Path) -> None:
     assert centre.route[0].secret_files == (str(folder / "cad.secret"),)
 
 
-def test_defaults_that_name_a_folder_are_relative_to_the_file_too(folder: Path) -> None:
-    (folder / "gateway.toml").write_text(TEN_LINES.replace('data_dir = "data"\n', ""))
+@pytest.mark.parametrize("section", ["", "[gateway]\n"])
+def test_defaults_that_name_a_folder_are_relative_to_the_file_too(folder: Path, section: str) -> None:
+    (folder / "gateway.toml").write_text(section + TEN_LINES.split("\n", 2)[2])
     assert load_config(folder / "gateway.toml").gateway.data_dir == str(folder / "data")
 
 
