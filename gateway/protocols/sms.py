@@ -54,7 +54,8 @@ class Session:
         try:
             device, report = aml_untrusted(text) if AML_HEADER.match(text) else tracker_text(text)
         except FrameError as error:
-            return refused(NAME, self.transport, raw, error, self._peer)
+            kinds = kinds_of(text)
+            return refused(NAME, self.transport, raw, error, self._peer, Report(kinds, text=text) if kinds & LIFE else None)
         self.device = device or self._peer
         return Frame(NAME, self.transport, raw, self.device, (report,))
 
@@ -103,7 +104,7 @@ ONE_TYPING_ERROR = "|".join(
     pattern
     for at in range(len(HELP_ME))
     for pattern in (rf"{HELP_ME[:at]}.?{HELP_ME[at + 1 :]}", rf"{HELP_ME[:at]}\w{HELP_ME[at:]}")
-)
+).replace(" ", " {1,4}")
 
 
 def _word(pattern: str) -> re.Pattern[str]:
@@ -257,8 +258,8 @@ def aml_fix(lat_word: str, lon_word: str, radius_word: str, method: str, at_us: 
 
 
 def aml_report(text: str, fix: Fix | None, event_at_us: int | None, unread: list[str]) -> Report:
-    """A telephone tells where it is; that it calls for help is the call's business."""
-    return Report(Kind.POSITION if fix else Kind.HEARTBEAT, fix, event_at_us, text=text, unread=tuple(unread))
+    """A telephone tells where it is; that it calls for help is the call's business, unless an alarm word stands there too."""
+    return Report(kinds_of(text) or (Kind.POSITION if fix else Kind.HEARTBEAT), fix, event_at_us, text=text, unread=tuple(unread))
 
 
 def aml_time(word: str) -> int | None:
