@@ -18,6 +18,7 @@ COMMANDS = {
     "user": ("nouns", "people and programs that may use the API"),
     "registry": ("registry", "prove the registry's change log, or make its index anew"),
     "check": ("check", "say everything that is wrong with a configuration, at once"),
+    "centre": ("centre", "a stand-in centre; try the way to a real one step by step"),
     "roads": ("roads", "road index: build one from OpenStreetMap, ask it for times and units"),
 }
 "Rooms are imported only when their word is used: a decoder does not wait for the road engine."
