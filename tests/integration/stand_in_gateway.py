@@ -48,19 +48,9 @@ def alarm(alarm_id="0f3a11aa22bb33cc44dd55ee66ff7788", ago_s=42.0, **more):
 class StandIn:
     """Serves until it is left. ``asked`` holds every request that changes something; ``answers`` replaces answers."""
 
-    def __init__(self, tiles=None, role="operator", simulation=True):
+    def __init__(self, tiles=None):
         self.tiles = tiles
-        self.me = {
-            "name": "anna", "role": role, "centre": "*", "zone": None, "csrf": "token-of-the-session", "may": OPERATOR_MAY, "simulation": simulation,
-            "gateway": "Helsinki demo", "version": "0", "centres": [{"id": "east", "name": "Centre east"}, {"id": "west", "name": "Centre west"}],
-            "map": {"bounds": json.loads(tiles.about["bounds"]), "attribution": tiles.about["attribution"]} if tiles else None,
-        }  # fmt: skip
-        self.is_logged_in = True
-        self.asked = queue.Queue()
-        self.answers = {}
-        self.alarms = []
-        self.units = []
-        self.beats = True
+        self.as_at_the_beginning()
         self._streams = []
         self._lock = threading.Lock()
         stand_in = self
@@ -87,6 +77,26 @@ class StandIn:
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}/"
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+
+    def as_at_the_beginning(self):
+        """Forget what was asked and what was arranged; whoever is connected stays."""
+        self.me = {
+            "name": "anna", "role": "operator", "centre": "*", "zone": None, "csrf": "token-of-the-session", "may": OPERATOR_MAY, "simulation": True,
+            "gateway": "Helsinki demo", "version": "0", "centres": [{"id": "east", "name": "Centre east"}, {"id": "west", "name": "Centre west"}],
+            "map": self._map(),
+        }  # fmt: skip
+        self.is_logged_in = True
+        self.asked = queue.Queue()
+        self.answers = {}
+        self.alarms = []
+        self.units = []
+        self.beats = True
+        self.resumed_from = []
+        "What each stream asked to go on after; None: from the beginning."
+
+    def _map(self):
+        about = self.tiles.about if self.tiles else None
+        return about and {"bounds": json.loads(about["bounds"]), "attribution": about["attribution"]}
 
     def __enter__(self):
         self._thread.start()
@@ -131,7 +141,10 @@ class StandIn:
         handler.end_headers()
         handler.close_connection = True
         own.put("retry: 200\n\n")
-        own.put(f"id: 1\nevent: reset\ndata: {json.dumps({'alarms': self.alarms, 'now': time_text()})}\n\n")
+        last = handler.headers.get("Last-Event-ID")
+        self.resumed_from.append(last)
+        if last is None:
+            own.put(f"id: 1\nevent: reset\ndata: {json.dumps({'alarms': self.alarms, 'now': time_text()})}\n\n")
         own.put(f"event: units\ndata: {json.dumps({'units': self.units})}\n\n")
         while True:
             try:
@@ -139,7 +152,7 @@ class StandIn:
             except queue.Empty:
                 if not self.beats:
                     continue
-                text = f"event: beat\ndata: {json.dumps({'now': time_text()})}\n\n"
+                text = ": beat\n\n"
             if text is None:
                 return
             try:

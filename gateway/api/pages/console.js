@@ -9,8 +9,9 @@ import { Door } from "./door.js";
 import { List } from "./list.js";
 import { AlarmMap } from "./map.js";
 import { People } from "./people.js";
-import { Problem, Stream, get, post, rememberCsrf } from "./server.js";
+import { Problem, get, post, rememberCsrf } from "./server.js";
 import { Siren } from "./siren.js";
+import { Stream } from "./stream.js";
 import { LANGUAGES, chosenLanguage, clockTime, drive, loadWords, named, t } from "./words.js";
 
 const app = document.getElementById("app");
@@ -26,14 +27,9 @@ class Console {
     this.#frame();
     this.map = new AlarmMap(this.mapPlace, me.map, (id) => this.select(id));
     this.stream = new Stream({
-      reset: (data) => this.#reset(data),
-      alarm: (name, alarm) => this.#changed(name, alarm),
-      gone: (id) => { this.desk.drop(id); this.render(); },
-      units: (units) => this.map.units.set(units),
-      beat: (data) => this.desk.setClock(data.now),
+      event: (name, data) => this.#heard(name, data),
       silence: (seconds) => this.#silent(seconds),
-      refused: () => this.#stillWelcome(),
-      loggedOut: () => leave(),
+      refused: (status) => status === 401 && leave(),
     });
     this.ticker = window.setInterval(() => this.tick(), 500);
     this.onKey = (event) => this.#key(event);
@@ -71,12 +67,24 @@ class Console {
 
   // ----------------------------------------------------------------------------------------------- stream
 
+  #heard(name, data) {
+    if (this.isClosed) return;
+    if (name === "reset") this.#reset(data);
+    else if (name === "units") this.map.units.set(data.units);
+    else if (name === "gone") this.#gone(data.alarm_id);
+    else if (name === "logged_out") leave();
+    else if (data.alarm_id) this.#changed(name, data);
+  }
+
+  #gone(alarmId) {
+    this.desk.drop(alarmId);
+    this.#tidy();
+  }
+
   #reset(data) {
     this.desk.setClock(data.now);
     this.desk.reset(data.alarms);
-    if (!this.desk.get(this.selectedId)) this.selectedId = null;
-    this.#selectFirst();
-    this.render();
+    this.#tidy();
     const count = this.desk.waiting().length;
     if (count) announce(t("say.waiting", { count }), { urgent: true });
   }
@@ -85,8 +93,13 @@ class Console {
     const before = this.desk.get(alarm.alarm_id);
     this.desk.put(alarm);
     this.#say(name, alarm, before);
-    if (!alarm.open && alarm.alarm_id === this.selectedId) this.selectedId = null;
-    if (alarm.alarm_id === this.selectedId) this.#follow(name, alarm, before);
+    if (alarm.open && alarm.alarm_id === this.selectedId) this.#follow(name, alarm, before);
+    this.#tidy();
+  }
+
+  /** After a change: what is gone is not looked at any more. */
+  #tidy() {
+    if (!this.desk.get(this.selectedId)) this.selectedId = null;
     this.#selectFirst();
     this.render();
   }
@@ -115,11 +128,6 @@ class Console {
     if (seconds) setText(this.cut, t("link.cut_more", { at: clockTime(this.desk.now() - seconds * 1000) }));
   }
 
-  async #stillWelcome() {
-    const error = await get("/api/v1/me").then(() => null, (problem) => problem);
-    if (error?.status === 401) leave();
-  }
-
   // --------------------------------------------------------------------------------------------- what is shown
 
   /** The first waiting alarm comes by itself when nothing is being looked at. */
@@ -144,7 +152,7 @@ class Console {
     if (!this.me.may.includes("show_track")) return;
     const track = await get(`/api/v1/alarms/${id}/track`).catch(() => null);
     const alarm = this.desk.get(id);
-    if (!track || !alarm) return;
+    if (!track || !alarm || this.isClosed) return;
     alarm.track = track.points.filter((point) => point.current !== false);
     alarm.way = track.way;
     this.render();
@@ -182,7 +190,7 @@ class Console {
       take: () => post(`${path}/take`),
       send: () => post(`${path}/ack`, { level: "dispatched", unit: more.unit }),
       extend: () => post(`${path}/extend-track`, { seconds: 3600 }),
-      mark_real: () => dialogs.sure("mark_real", { id }).then((yes) => yes && post(`${path}/mark-real`)),
+      mark_real: () => dialogs.markReal(id).then((yes) => yes && post(`${path}/mark-real`)),
       note: () => dialogs.note(id).then((given) => given && post(`${path}/note`, given)),
       close: () => dialogs.outcome(id, alarm).then((given) => given && post(`${path}/resolve`, given)),
       hand_over: () => dialogs.handOver(id, alarm, this.me.centres ?? []).then((given) => given && post(`${path}/reassign`, given)),
@@ -233,7 +241,8 @@ class Console {
     window.clearInterval(this.ticker);
     document.removeEventListener("keydown", this.onKey);
     this.siren.set(false);
-    this.map.map.remove();
+    this.map.close();
+    this.isClosed = true;
   }
 }
 

@@ -1,7 +1,7 @@
 // One alarm, in the order in which a call taker needs it. Built once; afterwards only what changed is touched.
 
 import { phase, shortId } from "./desk.js";
-import { h, setContent, setText, shape } from "./dom.js";
+import { clear, h, setContent, setText, shape } from "./dom.js";
 import { badgesOf, ownerText } from "./list.js";
 import { ago, clockTime, dayAndTime, distance, drive, named, t, watch } from "./words.js";
 
@@ -58,7 +58,13 @@ export class Detail {
 
   show(alarm) {
     this.element.hidden = !alarm;
-    this.alarmId = alarm?.alarm_id ?? null;
+    const alarmId = alarm?.alarm_id ?? null;
+    if (alarmId !== this.alarmId) {
+      // Nothing of the last one stays: no text, no open fold, no place scrolled to.
+      for (const slot of Object.values(this.place)) clear(slot);
+      this.element.scrollTop = 0;
+    }
+    this.alarmId = alarmId;
     if (alarm) this.render(alarm);
   }
 

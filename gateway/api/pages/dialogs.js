@@ -47,7 +47,7 @@ export const note = (id) => open(t("note.title", { id }), reasonField("note.text
 
 export const reopen = (id) => open(t("reopen.title", { id }), reasonField("reopen.reason"), { confirm: t("act.reopen") });
 
-export const sure = (key, values) => open(t(`${key}.title`, values), h("p", {}, t(`${key}.more`)), { confirm: t(`act.${key}`) });
+export const markReal = (id) => open(t("mark_real.title", { id }), h("p", {}, t("mark_real.more")), { confirm: t("act.mark_real") });
 
 export function problem(error) {
   const isFar = error.code === "unreachable";

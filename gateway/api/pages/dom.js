@@ -21,7 +21,13 @@ export function setContent(element, shown, make) {
   const key = JSON.stringify(shown);
   if (element.shownKey === key) return;
   element.shownKey = key;
-  element.replaceChildren(...[make()].flat(2).filter(Boolean));
+  element.replaceChildren(...[make()].flat(3).filter(Boolean));
+}
+
+/** Empty a place and forget what it showed. */
+export function clear(element) {
+  element.shownKey = undefined;
+  element.replaceChildren();
 }
 
 /** Shapes carry the state beside colour and text. */

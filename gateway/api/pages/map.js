@@ -24,7 +24,13 @@ export class AlarmMap {
     if (this.bounds) this.map.fitBounds(this.bounds); else this.map.setView([51.05, 3.72], 11);
     if (about) new BaseMap("/tiles", { dataBounds: this.bounds }).addTo(this.map);
     this.units = new Units().addTo(this.map);
-    new ResizeObserver(() => this.map.invalidateSize({ animate: false })).observe(place);
+    this.resized = new ResizeObserver(() => this.map.invalidateSize({ animate: false }));
+    this.resized.observe(place);
+  }
+
+  close() {
+    this.resized.disconnect();
+    this.map.remove();
   }
 
   render(alarms, selectedId) {

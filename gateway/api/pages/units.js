@@ -22,6 +22,7 @@ export const Units = L.Layer.extend({
 
   onRemove(map) {
     map.off("move zoomend resize viewreset", this.place, this);
+    cancelAnimationFrame(this.frame);
     this.canvas.remove();
   },
 
