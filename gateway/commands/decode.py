@@ -111,6 +111,8 @@ def settings_of(text: str) -> DeviceSettings:
         # Switches may be given by name: {"config": {"teltonika_16_byte_io": true}}.
         given["config"] = " ".join(name for name, is_on in given["config"].items() if is_on is True) or None
     known = {field.name: field.type for field in fields(DeviceSettings)}
+    if isinstance(given.get("config"), dict):
+        given["config"] = words_of(given["config"])
     for key, value in given.items():
         if key not in known:
             near = difflib.get_close_matches(key, known, 1)
@@ -122,3 +124,8 @@ def settings_of(text: str) -> DeviceSettings:
     if abs(settings.clock_offset_s or 0) > OFFSET_S_MAX:
         raise CommandError(f"--device-settings: clock_offset_s: at most {OFFSET_S_MAX} seconds from UTC, {settings.clock_offset_s} found")
     return settings
+
+
+def words_of(config: dict[str, object]) -> str:
+    """Settings given as an object, as the words that a registry entry holds: ``format0``, ``interval=30``."""
+    return " ".join(key if value is True else f"{key}={value}" for key, value in config.items() if value not in (False, None))
