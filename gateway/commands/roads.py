@@ -13,6 +13,8 @@ from pathlib import Path
 
 from gateway.clock import SystemClock, monotonic_ns
 from gateway.errors import CommandError, ConfigError, OutsideMap, RoadsError
+from gateway.maps.reading import survey
+from gateway.maps.tiles import build as build_tiles
 from gateway.router.profile import PoliceProfile, profile_from
 from gateway.router.roads import Roads, build
 
@@ -21,7 +23,7 @@ EXIT_DONE, EXIT_NO = 0, 1
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(act=None)
-    acts = parser.add_subparsers(metavar="build|info|nearest|matrix", required=True)
+    acts = parser.add_subparsers(metavar="build|info|nearest|matrix|tiles", required=True)
 
     act = acts.add_parser("build", help="OpenStreetMap extract (.osm.pbf, .osm, .osm.gz, .osm.bz2) -> road index file")
     act.add_argument("extract", type=Path, metavar="EXTRACT")
@@ -50,6 +52,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     act.add_argument("--pairs", required=True, metavar="P.json", help="[[from_lat, from_lon, to_lat, to_lon], …]; - for standard input")
     act.add_argument("--json", action="store_true", help="the output is JSON in any case")
     act.set_defaults(act=_matrix)
+
+    act = acts.add_parser("tiles", help="OpenStreetMap extract -> map tiles for the console")
+    act.add_argument("extract", type=Path, metavar="EXTRACT")
+    act.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="tile file to write; one that is there is replaced in one step")
+    act.add_argument("--no-buildings", action="store_true", help="leave houses out: a smaller file, and less memory for a country")
+    act.add_argument("--json", action="store_true", help="print what the file says about itself, as one JSON object")
+    act.set_defaults(act=_tiles)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -150,6 +159,26 @@ def _table(value: object) -> Mapping[str, object]:
 
 def _day(at_us: object) -> str:
     return datetime.fromtimestamp(at_us / 1e6, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if isinstance(at_us, int) else "unknown"
+
+
+# -------------------------------------------------------------------------------------------------------- tiles
+
+
+def _tiles(options: argparse.Namespace) -> int:
+    if not options.output.absolute().parent.is_dir():
+        raise CommandError(f"{options.output}: its folder does not exist; make it first")
+    started_ns = monotonic_ns()
+
+    def progress(words: str) -> None:
+        print(f"{(monotonic_ns() - started_ns) / 1e9:7.1f} s  {words}", file=sys.stderr, flush=True)
+
+    progress(f"reading {options.extract}")
+    found = survey(options.extract, has_buildings=not options.no_buildings)
+    about = build_tiles(found, options.output, options.extract.name, progress)
+    progress(f"wrote {options.output}: {options.output.stat().st_size:,} bytes")
+    if options.json:
+        print(json.dumps(about, ensure_ascii=False))
+    return EXIT_DONE
 
 
 # ------------------------------------------------------------------------------------------------ nearest, matrix

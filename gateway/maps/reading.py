@@ -19,17 +19,20 @@ def survey(path: Path, *, has_buildings: bool = True) -> Survey:
     from google.protobuf.message import DecodeError
     from pyroutelib3.osm.reader import Node, PBFError, Way, read_features
 
+    from gateway.router.roads import format_of
+
     result = Survey(has_buildings)
     try:
         with path.open("rb") as file:
-            for feature in read_features(file):
+            kind = format_of(file)
+            for feature in read_features(file, kind):
                 if isinstance(feature, Way):
                     result.take_way(feature.id, feature.nodes, feature.tags)
                 elif not isinstance(feature, Node):
                     result.take_relation(((one.type, one.ref, one.role) for one in feature.members), feature.tags)
             result.surveyed()
             file.seek(0)
-            for feature in read_features(file):
+            for feature in read_features(file, kind):
                 if isinstance(feature, Node):
                     result.take_node(feature.id, *feature.position, feature.tags)
     except OSError as error:

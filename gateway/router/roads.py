@@ -83,7 +83,7 @@ def read_extract(open_extract: Callable[[], BinaryIO], profile: PoliceProfile, p
     )  # fmt: skip
     try:
         with open_extract() as file:
-            kind = _format_of(file)
+            kind = format_of(file)
             progress(f"reading ways and relations ({kind})")
             for feature in reader.read_features(file, kind, 1 << 16):
                 if isinstance(feature, reader.Way):
@@ -101,7 +101,7 @@ def read_extract(open_extract: Callable[[], BinaryIO], profile: PoliceProfile, p
     return extract
 
 
-def _format_of(file: BinaryIO) -> Literal["xml", "gz", "bz2", "pbf"]:
+def format_of(file: BinaryIO) -> Literal["xml", "gz", "bz2", "pbf"]:
     """By the first bytes: names lie, and downloads are renamed."""
     head = file.read(64)
     file.seek(0)

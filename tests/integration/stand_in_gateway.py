@@ -152,7 +152,7 @@ class StandIn:
             except queue.Empty:
                 if not self.beats:
                     continue
-                text = ": beat\n\n"
+                text = f": beat\nevent: beat\ndata: {json.dumps({'now': time_text()})}\n\n"
             if text is None:
                 return
             try:

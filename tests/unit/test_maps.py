@@ -11,6 +11,7 @@ import pytest
 from shapely.geometry import LineString, Polygon
 from shapely.geometry import box as shapely_box
 
+from gateway.__main__ import main
 from gateway.errors import CommandError
 from gateway.maps.coast import Frame, is_plausible, sea_of
 from gateway.maps.cut import MARGIN, UNITS, cut, simplified, world, zooms_of
@@ -357,6 +358,11 @@ def test_what_is_no_extract_is_said_to_be_none(tmp_path, name, content):
         survey(tmp_path / name)
 
 
+def test_an_extract_is_known_by_its_bytes_whatever_its_name(tmp_path):
+    (tmp_path / "download").write_bytes(HELSINKI.read_bytes())
+    assert sum(1 for _ in survey(tmp_path / "download").shapes()) > 2_000
+
+
 def test_a_missing_extract_is_said_to_be_missing(tmp_path):
     with pytest.raises(CommandError, match="No such file"):
         survey(tmp_path / "gone.osm.pbf")
@@ -372,3 +378,12 @@ def test_what_is_no_tile_file_is_said_to_be_none(tmp_path):
     database.close()
     with pytest.raises(CommandError, match="another version"):
         TileFile(tmp_path / "old.db")
+
+
+def test_the_command_writes_a_tile_file_and_says_what_it_holds(tmp_path, capsys):
+    assert main(["roads", "tiles", str(HELSINKI), "-o", str(tmp_path / "h.tiles"), "--no-buildings", "--json"]) == 0
+    about = json.loads(capsys.readouterr().out)
+    assert about["source"] == "helsinki.osm.pbf" and about["attribution"].startswith("©")
+    assert not any("building" in body for body in bodies(tmp_path / "h.tiles").values())
+    assert main(["roads", "tiles", str(tmp_path / "none.pbf"), "-o", str(tmp_path / "h.tiles")]) == 2
+    assert main(["roads", "tiles", str(HELSINKI), "-o", str(tmp_path / "no" / "h.tiles")]) == 2

@@ -72,6 +72,7 @@ class Console {
     if (name === "reset") this.#reset(data);
     else if (name === "units") this.map.units.set(data.units);
     else if (name === "gone") this.#gone(data.alarm_id);
+    else if (name === "beat") this.desk.setClock(data.now);
     else if (name === "logged_out") leave();
     else if (data.alarm_id) this.#changed(name, data);
   }

@@ -1,4 +1,4 @@
-// The event stream, read with fetch: unlike EventSource it hears the gateway's heartbeats (comments) and sees why it was
+// The event stream, read with fetch: unlike EventSource it hears comments, which keep the line alive, and sees why it was
 // refused. A cut stream goes on after the last id that was heard.
 
 const SILENT_AFTER_MS = 12_000;
