@@ -107,8 +107,8 @@ class Desk(Protocol):
 
 
 class Registry(Facts, Protocol):
-    """What people entered. Reading is from memory; ``put``, ``remove`` and ``verify_secret`` block and are called in a
-    worker thread, one at a time."""
+    """What people entered. Reading is from memory, and of secrets it is only told whether there is one; ``put`` and
+    ``remove`` block and are called in a worker thread, one at a time."""
 
     def user(self, user_id: str) -> User | None:
         """One user, with the hash of the secret."""
@@ -122,7 +122,7 @@ class Registry(Facts, Protocol):
     def get(self, noun: str, key: str) -> Json | None:
         """One entry, JSON-ready."""
 
-    def list(self, noun: str) -> list[Json]:
+    def list(self, noun: str) -> Sequence[Json]:
         """Every entry, JSON-ready."""
 
 
@@ -138,21 +138,21 @@ class Entry(Protocol):
         """When it was written."""
 
     @property
-    def event(self) -> Event:
-        """What happened."""
+    def event(self) -> object:
+        """What happened; of a type that nobody here knows when a newer version wrote it."""
 
 
 class Journal(Protocol):
     """The record, as far as readers of a stream need it. Everything it returns is durable."""
 
     @property
-    def newest_seq(self) -> int:
+    def durable_seq(self) -> int:
         """Number of the newest durable record; 0 when there is none."""
 
     def entries_since(self, seq: int, limit: int) -> Sequence[Entry] | None:
         """At most ``limit`` records after ``seq``, in order; None when that is longer ago than is kept at hand."""
 
-    async def wait_new(self, seq: int) -> None:
+    async def wait_new(self, seq: int) -> object:
         """Wait until there is a durable record after ``seq``."""
 
 
@@ -178,7 +178,11 @@ class Inbox(Protocol):
 
 
 class Tiles(Protocol):
-    """The base map. Called in a worker thread, one at a time."""
+    """The base map. ``get`` is called in a worker thread, one at a time."""
+
+    @property
+    def about(self) -> Mapping[str, str]:
+        """``bounds`` (JSON list: south, west, north, east) and ``attribution``, which must be shown."""
 
     def get(self, z: int, x: int, y: int) -> bytes | None:
         """Gzipped JSON of one tile."""

@@ -4,7 +4,8 @@ The id of an event is the journal's sequence number of the record that caused it
 data is the alarm as it is now (``shapes.AlarmSeen`` without track). A stream begins with ``reset`` (every open
 alarm that is the viewer's own); one that resumes with ``Last-Event-ID`` gets every change after that record once
 and in order instead, or a ``reset`` when that is too long ago. ``gone`` names an alarm that the viewer may no longer
-see. ``units`` has no id. Each console has a bounded queue; one that cannot follow is closed and resumes.
+see. ``units`` has no id. ``beat`` comes every five seconds; a page that hears nothing for twelve says so. Each
+console has a bounded queue; one that cannot follow is closed and resumes.
 """
 
 from collections import deque
@@ -59,7 +60,7 @@ CHANGES: dict[type, str] = {
 }
 "Records that consoles are told of. The others (raw frames, frozen alert bodies, access records) change nothing that is seen."
 
-NAMES = (*dict.fromkeys(CHANGES.values()), "reset", "gone", "units", "logged_out")
+NAMES = (*dict.fromkeys(CHANGES.values()), "reset", "gone", "units", "beat", "logged_out")
 
 
 class Item(NamedTuple):
@@ -77,9 +78,10 @@ def written(name: str, data: object, seq: int | None = None) -> bytes:
     return head + b"event: " + name.encode() + b"\ndata: " + orjson.dumps(data) + b"\n\n"
 
 
-def heartbeat(seq: int | None) -> bytes:
-    """A comment that keeps the line alive, and an id without event: a quiet console, too, resumes from where it was."""
-    return b": beat\n\n" if seq is None else b": beat\nid: %d\n\n" % seq
+def heartbeat(seq: int | None, now: Instant) -> bytes:
+    """A comment that keeps the line alive, and an event for pages, which cannot see comments: it has our clock, and an id,
+    so that a quiet console, too, resumes from where it was."""
+    return b": beat\n" + written("beat", {"now": time_text(now.wall_us)}, seq)
 
 
 PREAMBLE = b"retry: %d\n\n" % RETRY_MS
@@ -120,7 +122,7 @@ class Hub:
         self._house = house
         self._subscriptions: list[Subscription] = []
         self._units: bytes = b""
-        self.seq = house.journal.newest_seq
+        self.seq = house.journal.durable_seq
         "Newest record that every subscription has been told of."
         self.lost = 0
         "Consoles that were closed because they could not follow."
@@ -159,13 +161,13 @@ class Hub:
 
     def restart(self) -> None:
         """The journal has gone on without us: every console resumes, which tells it what it missed."""
-        self.seq = self._house.journal.newest_seq
+        self.seq = self._house.journal.durable_seq
         for subscription in self._subscriptions:
             subscription.give_up()
 
-    def beat(self, subscription: Subscription) -> bytes:
+    def beat(self, subscription: Subscription, now: Instant) -> bytes:
         """A heartbeat; with the id of the newest record when this console has been told everything up to it."""
-        return heartbeat(None if subscription.queue else self.seq)
+        return heartbeat(None if subscription.queue else self.seq, now)
 
     def publish_units(self) -> None:
         """Tell dispatchers where the units are, when that has changed."""

@@ -59,6 +59,8 @@ class House:
     "By path; ``/`` is the console."
     sms: tuple[SmsBridge, ...] = ()
     centre_ids: frozenset[str] = frozenset()
+    centre_names: Mapping[str, str] = field(default_factory=dict)
+    "What people call the centres, where that is not their id."
     name: str = "gateway"
     is_simulation: bool = False
     "Every alarm is marked as simulated."

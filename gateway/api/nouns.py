@@ -13,17 +13,7 @@ from gateway.api.messages import Answer, Call, Errand, reply_json
 from gateway.api.problems import Refused
 from gateway.model import Instant
 
-SECRETS = ("secret_hash", "app_key_hex", "key_hex")
-"Written, never read back."
-
 Handler = Callable[..., Answer]
-
-
-def shown(entry: Json) -> Json:
-    """An entry without its secrets; whether there is one is said."""
-    public = {name: value for name, value in entry.items() if name not in SECRETS}
-    public |= {f"has_{name.removesuffix('_hex').removesuffix('_hash')}": bool(entry[name]) for name in SECRETS if name in entry}
-    return public
 
 
 def is_own(house: House, call: Call, noun: str, key: str) -> bool:
@@ -53,7 +43,7 @@ def lister(noun: str) -> Handler:
 
     def list_entries(house: House, call: Call, given: None) -> Answer:
         key = f"{noun}_{'ref' if noun == 'case' else 'id'}"
-        entries = [shown(entry) for entry in house.registry.list(noun) if is_own(house, call, noun, str(entry[key]))]
+        entries = [entry for entry in house.registry.list(noun) if is_own(house, call, noun, str(entry[key]))]
         return reply_json({"entries": entries})
 
     list_entries.__doc__ = f"Every {noun} that is the caller's to keep."
@@ -68,7 +58,7 @@ def getter(noun: str) -> Handler:
         entry = house.registry.get(noun, key)
         if entry is None or not is_own(house, call, noun, key):
             raise Refused(f"unknown_{noun}")
-        return reply_json({"entry": shown(entry), "token": None})
+        return reply_json({"entry": entry, "token": None})
 
     get_entry.__doc__ = f"One {noun}."
     return get_entry
@@ -96,8 +86,7 @@ def enter(house: House, call: Call, noun: str, key: str, fields: Json, token: st
     actor, now_us = call.principal.name, call.now.wall_us
 
     def show(entry: object, now: Instant) -> Answer:
-        assert isinstance(entry, dict)
-        return reply_json({"entry": shown(entry), "token": token})
+        return reply_json({"entry": entry, "token": token})
 
     return Errand("registry", lambda: house.registry.put(noun, key, fields, actor, now_us), show)
 

@@ -8,6 +8,7 @@ import orjson
 
 from gateway import __version__
 from gateway.api import access, alarms, doorstep, feeds, nouns, presses, shapes, system, units
+from gateway.api.doors import Json
 from gateway.api.house import House
 from gateway.api.messages import JSON, Answer, Call, Reply, reply_json
 from gateway.api.openapi import document
@@ -24,11 +25,21 @@ def who_am_i(house: House, call: Call, given: None) -> Answer:
         "zone": who.zone,
         "csrf": house.sessions.csrf_of(who.session_key),
         "may": [route.name for route in ROUTES if who.role in route.roles],
+        "map": about_map(house),
+        "centres": [{"id": centre_id, "name": house.centre_names.get(centre_id, centre_id)} for centre_id in sorted(house.centre_ids)],
         "simulation": house.is_simulation,
         "gateway": house.name,
         "version": __version__,
     }
     return reply_json(body)
+
+
+def about_map(house: House) -> Json | None:
+    """``shapes.MapAbout``."""
+    if house.tiles is None:
+        return None
+    about = house.tiles.about
+    return {"bounds": orjson.loads(about["bounds"]), "attribution": about["attribution"]}
 
 
 def describe(house: House, call: Call, given: None) -> Answer:

@@ -367,6 +367,22 @@ class UnitsSeen(Struct):
     units: list[Json]
 
 
+class MapAbout(Struct):
+    """The base map."""
+
+    bounds: tuple[Lat, Lon, Lat, Lon]
+    "South, west, north, east."
+    attribution: str
+    "Must be shown."
+
+
+class CentreNamed(Struct):
+    """A configured centre."""
+
+    id: str
+    name: str
+
+
 class Me(Struct):
     """Who is logged in."""
 
@@ -378,6 +394,9 @@ class Me(Struct):
     "To be sent as X-Csrf-Token with every request that changes something; None without a console session."
     may: list[str]
     "Names of the operations (operationId of the API document) that this role may call."
+    map: MapAbout | None
+    "None: there is no base map."
+    centres: list[CentreNamed]
     simulation: bool
     gateway: str
     version: str

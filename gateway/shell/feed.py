@@ -96,7 +96,7 @@ class Feeds:
                     if not feeds.is_welcome(self._house, feed.principal, self._clock.now()):
                         await send(feeds.written("logged_out", {}))
                         return
-                    await send(self._hub.beat(subscription))
+                    await send(self._hub.beat(subscription, self._clock.now()))
         except JournalError:
             return  # no view without a record: the console sees the stream end and says so
         finally:

@@ -82,7 +82,7 @@ class HttpServer:
         self._clock = clock
         self._options = options
         self._link_ids = link_ids
-        self._lanes = {name: trio.CapacityLimiter(size) for name, size in LANES.items()}
+        self.lanes = {name: trio.CapacityLimiter(size) for name, size in LANES.items()}
         self._by_source: Counter[str] = Counter()
         self.accepted = LinkCounters("http accept")
         self.links = LinkCounters("http")
@@ -244,7 +244,7 @@ class HttpServer:
         return answer
 
     async def _run(self, errand: Errand) -> object:
-        lane = self._lanes[errand.lane]
+        lane = self.lanes[errand.lane]
         if lane.statistics().tasks_waiting >= WAITING_MAX[errand.lane]:
             return Refused("busy", headers=(("retry-after", "2"),))
         try:

@@ -213,17 +213,23 @@ class FakeRegistry:
             entry.setdefault("role", "operator")
             centre_id, zone, secret_hash = entry.get("centre_id"), entry.get("zone"), str(entry.get("secret_hash", ""))
             self.users[key] = User(key, str(entry["role"]), secret_hash, centre_id, zone, entry.get("active") is not False)  # type: ignore[arg-type]
-        return dict(entry)
+        return shown(entry)
 
     def remove(self, noun: str, key: str, actor: str, now_us: int) -> bool:
         self.users.pop(key, None)
         return self.kept[noun].pop(key, None) is not None
 
     def get(self, noun: str, key: str) -> Json | None:
-        return self.kept[noun].get(key)
+        entry = self.kept[noun].get(key)
+        return shown(entry) if entry else None
 
     def list(self, noun: str) -> list[Json]:
-        return list(self.kept[noun].values())
+        return [shown(entry) for entry in self.kept[noun].values()]
+
+
+def shown(entry: Json) -> Json:
+    """Without secrets, as the real one promises."""
+    return {name: value for name, value in entry.items() if name not in ("secret_hash", "app_key_hex")}
 
 
 @dataclass(frozen=True)
@@ -244,21 +250,21 @@ class FakeJournal:
     changed: trio.Event = field(default_factory=trio.Event)
 
     @property
-    def newest_seq(self) -> int:
+    def durable_seq(self) -> int:
         return self.entries[-1].seq if self.entries else 0
 
     def entries_since(self, seq: int, limit: int) -> Sequence[Entry] | None:
         return None if seq < self.kept_from else [entry for entry in self.entries if entry.seq > seq][:limit]
 
     async def wait_new(self, seq: int) -> None:
-        while self.newest_seq <= seq:
+        while self.durable_seq <= seq:
             await self.changed.wait()
 
     def add(self, *events: ev.Event) -> None:
         if self.is_broken:
             raise JournalError("planted")
         for event in events:
-            self.entries.append(Entry(self.newest_seq + 1, WALL_US, event))
+            self.entries.append(Entry(self.durable_seq + 1, WALL_US, event))
         self.changed.set()
         self.changed = trio.Event()
 
@@ -295,6 +301,8 @@ def read_press(device_id: str, body: bytes, now_us: int) -> Frame:
 
 
 class FakeTiles:
+    about = {"bounds": "[51.0, 3.6, 51.1, 3.8]", "attribution": "© OpenStreetMap contributors"}
+
     def get(self, z: int, x: int, y: int) -> bytes | None:
         return b"\x1f\x8btile" if (z, x, y) == (8, 1, 2) else None
 

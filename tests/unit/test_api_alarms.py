@@ -288,7 +288,7 @@ def test_every_handler_takes_the_shape_that_its_route_says():
 
 
 def test_names_of_events_are_all_documented():
-    assert set(feeds.CHANGES.values()) | {"reset", "gone", "units", "logged_out"} == set(feeds.NAMES)
+    assert set(feeds.CHANGES.values()) | {"reset", "gone", "units", "beat", "logged_out"} == set(feeds.NAMES)
 
 
 def test_a_unit_may_look_at_its_own_alarm_only(api):
