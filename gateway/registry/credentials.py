@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 
 import argon2
 
+from gateway.errors import CommandError
+
 PASSWORD_LENGTH_MIN, PASSWORD_LENGTH_MAX = 12, 1024
 TOKEN_BYTES = 32
 TOKEN_PREFIX = "sha256:"
@@ -34,9 +36,19 @@ def wrong_with_password(password: str, user_id: str) -> str | None:
     """Why this can't be a password; None when it can."""
     if not PASSWORD_LENGTH_MIN <= len(password) <= PASSWORD_LENGTH_MAX:
         return f"must have {PASSWORD_LENGTH_MIN} to {PASSWORD_LENGTH_MAX} characters"
-    if len(set(password)) < 4 or user_id.lower() in password.lower() and len(password) - len(user_id) < 8:
+    if len(set(password.lower().replace(user_id.lower(), ""))) < 5:
         return "is too easy to guess; use several words"
     return None
+
+
+def hash_password(user_id: str, password: str) -> str:
+    """argon2id of a new password of this user. Blocks like ``hash_secret``.
+
+    Raises CommandError for a password that is too short, too long or too easy.
+    """
+    if wrong := wrong_with_password(password, user_id):
+        raise CommandError(f"user {user_id}: password {wrong}", code="wrong_use")
+    return hash_secret(password)
 
 
 def hash_secret(password: str, salt: bytes | None = None) -> str:

@@ -5,6 +5,7 @@ snapshot is swapped. A crash anywhere between leaves a log that the next opening
 Methods that touch the disk block and are called from one thread at a time; questions are answered from memory.
 """
 
+import builtins
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -136,7 +137,7 @@ class Registry:
         row = self.snapshot.rows[_noun(noun).name].get(key)
         return shown(row) if row else None
 
-    def list(self, noun: str) -> Sequence[Json]:
+    def list(self, noun: str) -> builtins.list[Json]:
         """Every entry, in the order of the ids."""
         rows = self.snapshot.rows[_noun(noun).name]
         return [shown(rows[key]) for key in sorted(rows)]
@@ -227,7 +228,7 @@ class Registry:
             self._catch_up()
         return proof
 
-    def _prove(self) -> "tuple[Proof, tuple[Line, ...]]":
+    def _prove(self) -> tuple[Proof, tuple[Line, ...]]:
         data, position = self._log.read(0), self._index.position()
         n, head, damage = 0, CHAIN_START, []
         lines = tuple(read_lines(data, 0, 0, CHAIN_START))
@@ -366,9 +367,9 @@ def _read_wish(wish: Wish) -> "dict[str, object] | None":
     fields = dict(wish.fields)
     if noun.name == "user" and "password" in fields:
         password = fields.pop("password")
-        if not isinstance(password, str) or (wrong := credentials.wrong_with_password(password, wish.key)):
-            raise refuse("user", wish.key, f"password {wrong if isinstance(password, str) else 'must be text'}", "wrong_use")
-        fields["secret_hash"] = credentials.hash_secret(password)
+        if not isinstance(password, str):
+            raise refuse("user", wish.key, "password must be text", "wrong_use")
+        fields["secret_hash"] = credentials.hash_password(wish.key, password)
     return rules.read_fields(noun, wish.key, fields)
 
 
