@@ -1,7 +1,6 @@
 """What the tests of the journal share: events, a clock, a journal written without Trio."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
@@ -93,18 +92,10 @@ def written_disk(records: int, *, seed: int = 1, group: int = 3, options: Journa
     return disk
 
 
-def found(disk: Disk) -> dict[int, Event]:
+def found(disk: Disk, recovery: Recovery | None = None) -> dict[int, Event]:
     """What a recovery reads, by number; every event must be the one that its number says."""
-    entries = {entry.seq: entry.event for entry in read_back(disk, recover(disk).stretches)}
+    recovery = recovery or recover(disk)
+    entries = {entry.seq: entry.event for entry in read_back(disk, recovery.stretches)}
     for seq, event in entries.items():
         assert event == some_event(seq), f"record {seq} was read as something else"
     return entries  # type: ignore[return-value]
-
-
-@contextmanager
-def changed(disk: SimDisk, name: str) -> Iterator[bytearray]:
-    """The bytes of a file, to be damaged; put back afterwards."""
-    before = disk.read(name, 0, disk.size(name))
-    content = bytearray(before)
-    yield content
-    disk.place(name, before)

@@ -200,7 +200,7 @@ class Seal:
     chain: bytes
     "SHA-256 of everything before the seal."
     next_seq: int
-    "The first number that was never given out."
+    "The first number that was never given out; 0: the run went on, so numbers beyond ``last_seq`` were."
 
 
 def pack_seal(records: int, last_seq: int, next_seq: int, chain: bytes, at_us: int, mark: int) -> bytes:

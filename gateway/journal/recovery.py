@@ -240,9 +240,13 @@ class _Scan:
         while (found := self.data.find(RECORD_MAGIC, self.at + 1)) >= 0:
             self.at = found
             record = read_record(self.data, found, self.mark)
-            if record and (record.seq > self.last_seq or (ord(record.urgency) == SEAL_CLASS and record.seq >= self.last_seq)):
+            if record is None:
+                continue
+            # A seal has the number of the last record before it.
+            seq = record.seq + (ord(record.urgency) == SEAL_CLASS)
+            if seq > self.last_seq:
                 self.mark = self.mark or mark_at(self.data, found)
-                self.lose("hole", start, found, record.seq, f"{found - start} bytes hold no valid record")
+                self.lose("hole", start, found, seq, f"{found - start} bytes hold no valid record")
                 return
         self.lose("tail", start, self.content_end, None, f"{self.content_end - start} bytes at the end hold no valid record")
         self.at = len(self.data)
@@ -370,8 +374,8 @@ def _fits(before: Segment, after: Segment, disk: ReadableDisk, thorough: bool) -
     header = after.header
     if header is None or header.previous_segment != before.number:
         return None
-    if before.seal and not thorough:
-        return before.seal.last_seq == header.previous_last_seq and before.seal.end == header.previous_bytes
+    if before.seal and before.seal.end == header.previous_bytes and not thorough:
+        return before.seal.last_seq == header.previous_last_seq
     try:
         return digest_of(disk, before.name, header.previous_bytes) == header.chain
     except OSError:
@@ -397,7 +401,8 @@ def _cut(segment: Segment, header: Header) -> Segment:
         detail = f"record {header.previous_last_seq} was there when segment {header.segment} was begun"
         start = min(segment.end, header.previous_bytes)
         losses.append(Loss("tail", segment.number, start, header.previous_bytes, segment.last_seq, header.previous_last_seq + 1, detail))
-    return replace(segment, cut=header.previous_bytes, losses=tuple(losses))
+    seal = segment.seal if segment.seal and segment.seal.end <= header.previous_bytes else None
+    return replace(segment, cut=header.previous_bytes, losses=tuple(losses), seal=seal)
 
 
 def _with_end(recovery: Recovery, disk: ReadableDisk) -> Recovery:

@@ -27,7 +27,7 @@ from gateway.journal.disk import Disk
 from gateway.journal.groups import URGENT, Draft
 from gateway.journal.options import JournalOptions
 from gateway.journal.record import HEADER_BYTES, Header, note_of, pack_record, pack_seal
-from gateway.journal.recovery import Position, Recovery, Stretch, segment_name
+from gateway.journal.recovery import STRETCH_BYTES, Position, Recovery, Stretch, segment_name
 from gateway.model import Instant, Urgency
 
 RESERVE = "reserve"
@@ -80,7 +80,7 @@ class Committed:
     """What has become durable, in order; older drafts that a broken disk had kept waiting come first."""
 
     placed: tuple[Placed, ...]
-    stretch: Stretch
+    stretches: tuple[Stretch, ...]
     head: Head
 
 
@@ -118,7 +118,7 @@ class Writer:
         self._has_reserve = False
         self._note = _note_of(recovery)
         self._retry_wait_us = RETRY_MIN_US
-        self._next_look_us = 0
+        self._next_look_us = self._looked_us = 0
         self.state = State.OK
         self.unsaved_dropped = 0
         "Records of a broken disk's time that found no room in memory either."
@@ -144,15 +144,16 @@ class Writer:
 
     def next_deadline_us(self) -> int:
         """When (monotonic) ``tend`` wants to be called."""
+        if self.state is State.RESERVE:
+            return min(self._next_look_us, self._looked_us + RETRY_MAX_US)
         return self._next_look_us
 
     async def start(self, now: Instant) -> None:
-        """Clear up behind the last run and begin a segment. A disk that fails here leaves the journal broken, not closed."""
+        """Begin a segment and clear up behind the last run. A disk that fails here leaves the journal broken, not closed."""
         try:
-            for name in self._recovery.unborn:
-                await self._disk.remove(name)
             await self._insist(lambda: self._begin(self._recovery.next_seq, now, 0))
-            await self._give_back_tail()
+            with contextlib.suppress(OSError):
+                await self._clear_up()
         except OSError:
             self._break(now)
         await self._make_reserve()
@@ -224,17 +225,13 @@ class Writer:
     async def _write(self, drafts: Sequence[Draft], now: Instant) -> Committed:
         size = sum(draft.size for draft in drafts)
         if self._open and self._open.offset + size + SEAL_BYTES_MAX > self._open.header.segment_bytes:
-            await self._seal(now, drafts[0].seq)
+            await self._seal(now)
         segment = self._open or await self._begin(drafts[0].seq, now, size)
         start = segment.offset
         mark = segment.header.mark
         data = b"".join(pack_record(draft.seq, draft.at_us, draft.urgency, draft.body, mark) for draft in drafts)
         await self._append(segment, data, records=len(drafts), last_seq=drafts[-1].seq)
-        return Committed(
-            tuple(_placed(drafts, segment.header.segment, start)),
-            Stretch(drafts[0].seq, segment.name, segment.header.segment, mark, start, segment.offset),
-            self._head_now(),
-        )
+        return Committed(tuple(_placed(drafts, segment.header.segment, start)), tuple(_stretches(drafts, segment, start)), self._head_now())
 
     async def _append(self, segment: _Open, data: bytes, *, records: int, last_seq: int) -> None:
         """One write, one sync; only then is the segment longer. Raises ``OSError``: none of it is to be believed."""
@@ -274,7 +271,8 @@ class Writer:
         self._note = ""
         return segment
 
-    async def _seal(self, now: Instant, next_seq: int) -> None:
+    async def _seal(self, now: Instant, next_seq: int = 0) -> None:
+        """End the segment in order; ``next_seq`` only when nothing comes after it in this run."""
         segment = self._open
         assert segment is not None
         seal = pack_seal(segment.records, segment.last_seq, next_seq, segment.digest.digest(), now.wall_us, segment.header.mark)
@@ -394,10 +392,13 @@ class Writer:
         self.last_error = f"{error.strerror or error} ({errno.errorcode.get(error.errno or 0, 'no code')})"
 
     def _look_later(self, now: Instant) -> None:
-        self._next_look_us = now.mono_us + (PRESENCE_US if self.state is State.OK else RETRY_MAX_US)
+        self._looked_us = now.mono_us
+        self._next_look_us = now.mono_us + PRESENCE_US
 
-    async def _give_back_tail(self) -> None:
-        """The unused space of the segment that the last run left; bytes that are not zero stay as they are."""
+    async def _clear_up(self) -> None:
+        """Give back what the last run left unused: segments never begun, zeros behind the last one. Other bytes stay."""
+        for name in self._recovery.unborn:
+            await self._disk.remove(name)
         last = self._recovery.segments[-1] if self._recovery.segments else None
         if last and last.bytes > max(last.content_end, last.counted_bytes):
             await self._disk.truncate(last.name, max(last.content_end, last.counted_bytes))
@@ -407,6 +408,19 @@ def _placed(drafts: Iterable[Draft], segment: int, offset: int) -> Iterable[Plac
     for draft in drafts:
         yield Placed(draft, Position(segment, offset))
         offset += draft.size
+
+
+def _stretches(drafts: Iterable[Draft], segment: _Open, start: int) -> Iterable[Stretch]:
+    """The drafts' bytes, in pieces from which reading can start."""
+    mark = segment.header.mark
+    first_seq, end = 0, start
+    for draft in drafts:
+        if end - start >= STRETCH_BYTES:
+            yield Stretch(first_seq, segment.name, segment.header.segment, mark, start, end)
+            first_seq, start = 0, end
+        first_seq = first_seq or draft.seq
+        end += draft.size
+    yield Stretch(first_seq, segment.name, segment.header.segment, mark, start, end)
 
 
 def _sizes(options: JournalOptions) -> tuple[int, ...]:

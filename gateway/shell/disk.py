@@ -525,7 +525,8 @@ class Journal:
             self._ring.append(Entry(draft.seq, draft.at_us, draft.event, placed.position))
         self._head = committed.head
         self._durable_seq = committed.placed[-1].draft.seq
-        _extend(self._stretches, committed.stretch)
+        for stretch in committed.stretches:
+            _extend(self._stretches, stretch)
         self._news.set()
         self._news = trio.Event()
 
