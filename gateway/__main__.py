@@ -9,17 +9,21 @@ from gateway.errors import CommandError, ConfigError, GatewayError
 
 COMMANDS = {
     # word: (room, what it does)
-    "decode": ("decode", "hex frames on standard input -> one JSON object a line"),
-    "identify": ("identify", "hex on standard input -> the likely protocols, best first"),
+    "demo": ("demo", "the main job on an embedded city, offline"),
+    "serve": ("serve", "the server"),
     "init": ("init", "write a commented configuration that works at once"),
+    "check": ("check", "say everything that is wrong with a configuration, at once"),
     "device": ("nouns", "alarm buttons, trackers and apps: add, set, list, show, remove, import"),
     "case": ("nouns", "protections, by their reference"),
     "unit": ("nouns", "cars and teams that can be sent"),
     "user": ("nouns", "people and programs that may use the API"),
     "registry": ("registry", "prove the registry's change log, or make its index anew"),
-    "check": ("check", "say everything that is wrong with a configuration, at once"),
+    "alarm": ("alarm", "list, show, explain, take and close alarms"),
     "centre": ("centre", "a stand-in centre; try the way to a real one step by step"),
     "roads": ("roads", "road index: build one from OpenStreetMap, ask it for times and units"),
+    "decode": ("decode", "hex frames on standard input -> one JSON object a line"),
+    "identify": ("identify", "hex on standard input -> the likely protocols, best first"),
+    "bench": ("bench", "load on a whole gateway, with answers and figures"),
 }
 "Rooms are imported only when their word is used: a decoder does not wait for the road engine."
 
@@ -40,6 +44,14 @@ def build_parser(word: str | None = None) -> argparse.ArgumentParser:
     return parser
 
 
+def one_disappointment(error: BaseException) -> GatewayError | None:
+    """What the world did to us, out of the nurseries it came through; None when some of it is our own mistake."""
+    if isinstance(error, BaseExceptionGroup):
+        found = [one_disappointment(inner) for inner in error.exceptions]
+        return found[0] if all(found) else None
+    return error if isinstance(error, GatewayError) else None
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run one command; exit 0 done, 1 the answer is no, 2 wrong use or wrong configuration."""
     words = sys.argv[1:] if argv is None else argv
@@ -47,12 +59,12 @@ def main(argv: list[str] | None = None) -> int:
     options = build_parser(first).parse_args(words)
     try:
         return int(options.run(options))
-    except (ConfigError, CommandError) as error:
-        print(f"gateway {first}: {error}", file=sys.stderr)
-        return EXIT_WRONG
-    except GatewayError as error:
-        print(f"gateway {first}: {error}", file=sys.stderr)
-        return EXIT_NO
+    except (GatewayError, ExceptionGroup) as error:
+        told = one_disappointment(error)
+        if told is None:
+            raise
+        print(f"gateway {first}: {told}", file=sys.stderr)
+        return EXIT_WRONG if isinstance(told, (ConfigError, CommandError)) else EXIT_NO
     except BrokenPipeError:
         # The reader of our output went away (``| head``): that is its right.
         sys.stderr.close()

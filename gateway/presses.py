@@ -79,6 +79,10 @@ class Presses:
             presses.popleft()
         presses.append(press)
 
+    def knows(self, person: str) -> bool:
+        """Whether anything was pressed lately."""
+        return bool(self._by_person.get(person))
+
     def same_key(self, person: str, key: str) -> Press | None:
         """The newest known press with this identity."""
         return next((press for press in reversed(self._by_person.get(person, ())) if press.key == key), None)

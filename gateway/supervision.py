@@ -125,6 +125,11 @@ class Supervision:
         if health := self._health.get(device_id):
             health.last_test_us = now.wall_us
 
+    def last_test_us(self, device_id: str) -> int | None:
+        """When the last test press came through; None when none is known."""
+        health = self._health.get(device_id)
+        return health.last_test_us if health else None
+
     def _battery_kind(self, percent: float) -> Kind:
         if percent < self._options.battery_critical_percent:
             return Kind.BATTERY_CRITICAL

@@ -196,6 +196,10 @@ class Outbox:
         """Monotonic time of the next thing to do; None while nothing waits for time."""
         return min((at_us for at_us in (self._next_watch_us(), self._lanes.next_us) if at_us is not None), default=None)
 
+    def next_escalation_us(self) -> int | None:
+        """Monotonic time at which ``on_deadline`` has something to say; None while nobody waits."""
+        return self._next_watch_us()
+
     def due(self, now: Instant) -> tuple[Offer, ...]:
         """What to offer now, as far as slots are free. Ask at the deadline and after every other call.
 

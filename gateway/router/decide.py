@@ -6,7 +6,7 @@ roads only as a stated fallback.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -65,16 +65,19 @@ class Roads(Protocol):
 class Router:
     """Chooses centre and unit. Synchronous, in memory; never raises for what a device or unit sent."""
 
-    def __init__(self, areas: Areas, facts: Facts, options: RoadOptions, roads: Roads | None = None) -> None:
+    def __init__(self, areas: Areas, facts: Facts, options: RoadOptions, roads: Roads | None = None, spare: Roads | None = None) -> None:
+        """``spare``: the same roads once more, for the one thread in which a search may take its time."""
         self.areas = areas
         self.units = Units(facts, options)
         self._options = options
         self._roads = roads
+        self._spare = spare
         self._off_map: set[UnitId] = set()
 
-    def use_roads(self, roads: Roads | None) -> None:
+    def use_roads(self, roads: Roads | None, spare: Roads | None = None) -> None:
         """Change to another road index (None: straight lines) and put every known unit on it."""
         self._roads = roads
+        self._spare = spare
         self._off_map.clear()
         for _, position in self.units.positions():
             self._put_on_roads(position)
@@ -138,11 +141,35 @@ class Router:
             area = self.areas.at(fix.lat_e7, fix.lon_e7)
         return Decision(area, self.propose(fix, now, is_simulated=is_simulated), now.wall_us)
 
-    def propose(self, fix: Fix | None, now: Instant, *, is_simulated: bool = False, is_hurried: bool = True) -> Proposal:
+    def patient_search(self, fix: Fix, now: Instant, *, is_simulated: bool = False) -> Callable[[], Proposal]:
+        """The search that a hurried one gave up, to be called in one other thread: it uses the spare roads and copies."""
+        muster = self.units.muster(now, is_simulated=is_simulated)
+        on_map = muster.available.keys() - self._off_map
+        spare = self._spare
+
+        def search() -> Proposal:
+            if spare is None:
+                return self._by_straight_line(fix, muster, now, "the road search took too long")
+            for unit_id in on_map:
+                position = muster.available[unit_id]
+                spare.unit_set(unit_id, position.lat_e7, position.lon_e7, position.course_deg)
+            try:
+                found = spare.nearest(
+                    fix.lat_e7, fix.lon_e7, self._options.candidates, on_map, fix.accuracy_m or 0.0, SETTLED_UNLIMITED
+                )  # fmt: skip
+            except OutsideMap:
+                found = ()
+            if not found:
+                return self._by_straight_line(fix, muster, now, "no available unit can reach it by road")
+            return self._by_road(found, on_map, muster, now)
+
+        return search
+
+    def propose(self, fix: Fix | None, now: Instant, *, is_simulated: bool = False) -> Proposal:
         """The units that can be there first, quickest first, and why each other one is not among them.
 
-        ``is_hurried``: stop the road search at ``settled_max`` and answer ``pending``, with straight lines meanwhile;
-        False searches to the end.
+        The road search stops at ``settled_max``: the answer is then ``pending``, with straight lines meanwhile, and
+        ``patient_search`` finds the rest.
         """
         if fix is None:
             return Proposal("none", "no position")
@@ -153,11 +180,10 @@ class Router:
             return Proposal("none", _nobody(muster.skipped), skipped=_ordered(muster.skipped))
         if self._roads is None:
             return self._by_straight_line(fix, muster, now, "no road data")
-        settled_max = self._options.settled_max if is_hurried else SETTLED_UNLIMITED
         on_map = muster.available.keys() - self._off_map
         try:
             found = self._roads.nearest(
-                fix.lat_e7, fix.lon_e7, self._options.candidates, on_map, fix.accuracy_m or 0.0, settled_max
+                fix.lat_e7, fix.lon_e7, self._options.candidates, on_map, fix.accuracy_m or 0.0, self._options.settled_max
             ) if on_map else ()  # fmt: skip
         except OutsideMap:
             return self._by_straight_line(fix, muster, now, "the position is off the road map")

@@ -62,10 +62,11 @@ class Story:
         stored: bool = False,
         simulated: bool = False,
         raw: bytes = b"frame",
+        standing: bool = False,
     ) -> list[ev.Event]:
         """One report arrives now. ``ago_s``: device time, counted back from now."""
         event_us = None if ago_s is None else self.now.wall_us - round(ago_s * SECOND_US)
-        report = Report(kinds, fix, event_us, serial, stored=stored)
+        report = Report(kinds, fix, event_us, serial, stored=stored, standing=standing)
         time = self.clocks.normalise(device, event_us, self.now.wall_us, stored=stored)
         of = Device(DeviceId(device), case_ref=CaseRef(case) if case else None)
         sighting = Sighting(of, self.case if case else None, "gt06", transport, report, raw, time, self.now, trust, (), simulated)

@@ -60,6 +60,18 @@ def test_pressing_again_joins_the_open_alarm_and_is_counted() -> None:
     assert story.alarm(first).repeat_count == 1
 
 
+def test_a_switch_that_is_still_set_raises_once_and_never_again() -> None:
+    story = Story()
+    first = story.sight(Kind.SOS_BUTTON, ago_s=0, standing=True)[0]
+    assert isinstance(first, ev.AlarmRaised)
+    story.wait(10)
+    assert story.sight(Kind.SOS_BUTTON, ago_s=0, standing=True) == []
+    story.resolve(first.alarm_id)
+    story.wait(600)
+    assert story.sight(Kind.SOS_BUTTON, ago_s=0, standing=True) == []
+    assert story.press(ago_s=0) != first.alarm_id
+
+
 def test_the_same_serial_after_a_reboot_is_a_new_press() -> None:
     story = Story()
     first = story.press(serial=1, ago_s=0)

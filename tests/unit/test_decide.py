@@ -156,7 +156,7 @@ def test_without_road_times_the_straight_line_stands_in_and_says_so(roads, statu
 def test_a_slow_search_is_finished_when_nobody_waits():
     one = fleet(FakeRoads({"G-1": 400.0, "G-2": 212.0}, fault=RoadsSlow))
     assert one.propose(PRESS, at(1)).status == "pending"
-    proposal = one.propose(PRESS, at(2), is_hurried=False)
+    proposal = one.patient_search(PRESS, at(2))()
     assert (proposal.status, proposal.basis, proposal.candidates[0].unit_id) == ("proposed", "road", "G-2")
 
 

@@ -1,0 +1,28 @@
+"""``gateway serve``: the server."""
+
+import argparse
+import logging
+
+import trio
+
+from gateway.config import load_config
+from gateway.server import Ready, serve
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-c", "--config", default="gateway.toml", help="the configuration (default: gateway.toml)")
+    parser.add_argument("--log-level", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"), help="how much is logged to standard error")
+
+
+def run(options: argparse.Namespace) -> int:
+    config = load_config(options.config)
+    logging.basicConfig(level=options.log_level, format="%(asctime)s %(levelname)-5s %(name)s %(message)s")
+    trio.run(lambda: serve(config, config_file=options.config, tell_ready=_tell_ready))
+    return 0
+
+
+def _tell_ready(ready: Ready) -> None:
+    """One line with each bound address: what scripts and service managers wait for."""
+    print(f"ready {' '.join(ready.lines)}", flush=True)
+    if ready.setup_token:
+        print(f"first start: open the console within 15 minutes and set up the administrator with the token {ready.setup_token}", flush=True)

@@ -1,0 +1,69 @@
+"""The desk as the API sees it: with a clock for what has an age, and the shell's own counters beside the desk's."""
+
+from collections.abc import Callable, Iterable, Mapping
+
+from gateway.api.messages import time_text
+from gateway.clock import Clock
+from gateway.desk import Desk
+from gateway.model import kind_names
+
+Gauge = Callable[[], Mapping[str, object]]
+
+
+class FrontDesk:
+    """What ``api.doors.Desk`` asks for."""
+
+    def __init__(self, desk: Desk, clock: Clock, gauges: Iterable[Gauge] = ()) -> None:
+        self._desk = desk
+        self._clock = clock
+        self._gauges = tuple(gauges)
+        self.alarms = desk.alarms
+        self.alarm = desk.alarm
+        self.alert = desk.alert
+        self.frame = desk.frame
+        self.centre_told = desk.centre_told
+        self.resolve = desk.resolve
+        self.reopen = desk.reopen
+        self.mark_real = desk.mark_real
+        self.extend_tracking = desk.extend_tracking
+        self.stop_tracking = desk.stop_tracking
+        self.reassign = desk.reassign
+        self.open_test_window = desk.open_test_window
+        self.viewed = desk.viewed
+        self.unit_moved = desk.unit_moved
+        self.unit_status = desk.unit_status
+        self.way = desk.way
+
+    def units(self) -> Iterable[dict[str, object]]:
+        """Every unit that was heard, with the age of its position."""
+        return self._desk.unit_rows(self._clock.now())
+
+    def unknown_devices(self) -> Iterable[dict[str, object]]:
+        """Identities that nobody registered, newest first."""
+        for one in self._desk.identities.strangers():
+            yield {
+                "identity": one.identity,
+                "protocol": one.protocol,
+                "transport": one.transport,
+                "first_seen_at": time_text(one.first_seen_us),
+                "last_seen_at": time_text(one.last_seen_us),
+                "frames": one.frames,
+                "pressed": one.alarms > 0,
+            }
+
+    def devices_health(self) -> Iterable[dict[str, object]]:
+        """Supervision of registered devices; never a position."""
+        for one in self._desk.supervision.all():
+            row: dict[str, object] = {"device": one.device_id, "state": one.state, "flags": kind_names(one.faults)}
+            if one.last_heard_us is not None:
+                row["last_heard_at"] = time_text(one.last_heard_us)
+            if one.battery_percent is not None:
+                row["battery_percent"] = one.battery_percent
+            yield row
+
+    def statistics(self) -> Mapping[str, object]:
+        """Counters of the desk and of every door, by the names of ``api/metrics.py``."""
+        found = dict(self._desk.statistics())
+        for gauge in self._gauges:
+            found.update(gauge())
+        return found

@@ -1,0 +1,126 @@
+"""Device links over TCP (and TLS): one guarded task a connection, few and slow ones in mind."""
+
+import socket
+import ssl
+from collections import Counter
+from ipaddress import ip_address, ip_network
+
+import trio
+
+from gateway.shell.bulkhead import LinkCounters, guarded
+from gateway.shell.ingest import DeviceLink, Ingest
+from gateway.shell.options import ListenOptions
+
+RECEIVE_BYTES = 65_536
+SEND_TIMEOUT_S = 10.0
+"A peer that does not read its answers is as good as gone."
+TLS_HANDSHAKE_S = 5.0
+ACCEPT_PAUSE_S = 0.1
+KEEPALIVE = (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3), ("TCP_USER_TIMEOUT", 60_000))
+"A peer that vanished without a word is noticed within 90 s."
+
+
+async def serve_link(stream: trio.abc.Stream, link: DeviceLink, options: ListenOptions, ingest: Ingest) -> None:
+    """Carry one device link until the device hangs up, says nothing for too long or is a stranger.
+
+    Answers leave only when everything before them is durable; if it cannot be made durable, no answer leaves and
+    the device repeats.
+    """
+    begun_at = born_at = trio.current_time()
+    while True:
+        now = trio.current_time()
+        deadline = now + options.idle_timeout_s
+        if not link.is_identified:
+            deadline = born_at + options.login_timeout_s
+        if link.has_begun_frame:
+            deadline = min(deadline, begun_at + options.frame_timeout_s)
+        with trio.move_on_at(deadline) as patience:
+            data = await stream.receive_some(RECEIVE_BYTES)
+        if patience.cancelled_caught:
+            raise trio.TooSlowError
+        if not data:
+            return
+        if not link.has_begun_frame:
+            begun_at = trio.current_time()
+        fed = link.feed(bytes(data))
+        if fed.reply and await ingest.lane.wait_durable(fed.durable):
+            with trio.fail_after(SEND_TIMEOUT_S):
+                await stream.send_all(fed.reply)
+            ingest.lane.note_answered(fed.alarms)
+        if fed.close:
+            return
+
+
+class TcpPort:
+    """One listening TCP port."""
+
+    def __init__(self, options: ListenOptions, ingest: Ingest, *, simulated: bool = False, tls: ssl.SSLContext | None = None) -> None:
+        self.options = options
+        self.counters = LinkCounters(f"tcp {options.bind}")
+        self.turned_away: Counter[str] = Counter()
+        "reason -> connections closed before a byte was read"
+        self._ingest = ingest
+        self._simulated = simulated
+        self._tls = tls
+        self._allow = [ip_network(text, strict=False) for text in options.allow]
+        self._sources: Counter[str] = Counter()
+        self.name = f"tcp {options.bind}"
+
+    async def run(self, task_status: trio.TaskStatus[tuple[str, int]] = trio.TASK_STATUS_IGNORED) -> None:
+        """Bind, report the bound address, accept until cancelled."""
+        host, _, port = self.options.bind.rpartition(":")
+        listeners = await trio.open_tcp_listeners(int(port), host=host.strip("[]") or None, backlog=1024)
+        bound = listeners[0].socket.getsockname()
+        self.name = self.counters.port = f"tcp {bound[0]}:{bound[1]}"
+        async with trio.open_nursery() as nursery:
+            for listener in listeners:
+                nursery.start_soon(self._accept, listener, nursery)
+            task_status.started((str(bound[0]), int(bound[1])))
+
+    async def _accept(self, listener: trio.SocketListener, nursery: trio.Nursery) -> None:
+        """Accept for ever. Running out of descriptors is a pause, not an end; trio's own loop logs a traceback each time."""
+        while True:
+            try:
+                stream = await listener.accept()
+            except OSError:
+                self.turned_away["no_descriptor"] += 1
+                await trio.sleep(ACCEPT_PAUSE_S)
+                continue
+            peer = stream.socket.getpeername() if stream.socket.fileno() >= 0 else ("", 0)
+            address = str(peer[0])
+            reason = self._objection(address)
+            if reason:
+                self.turned_away[reason] += 1
+                await trio.aclose_forcefully(stream)
+                continue
+            self._sources[address] += 1
+            nursery.start_soon(self._serve, stream, address, int(peer[1]))
+
+    def _objection(self, address: str) -> str | None:
+        if self._allow and not any(ip_address(address) in network for network in self._allow):
+            return "not_allowed"
+        if self.counters.open >= self.options.connections_max:
+            return "too_many"
+        if self._sources[address] >= self.options.connections_per_source_max:
+            return "too_many_from_source"
+        return None
+
+    async def _serve(self, stream: trio.SocketStream, address: str, port: int) -> None:
+        try:
+            await guarded(lambda inner: self._converse(inner, f"{address}:{port}"), stream, self.counters)
+        finally:
+            self._sources[address] -= 1
+            if not self._sources[address]:
+                del self._sources[address]
+
+    async def _converse(self, stream: trio.SocketStream, peer: str) -> None:
+        for name, value in KEEPALIVE:
+            stream.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+        stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        carried: trio.abc.Stream = stream
+        if self._tls is not None:
+            carried = trio.SSLStream(stream, self._tls, server_side=True, https_compatible=True)
+            with trio.fail_after(TLS_HANDSHAKE_S):
+                await carried.do_handshake()
+        link = self._ingest.link(self.options, self.name, peer, simulated=self._simulated)
+        await serve_link(carried, link, self.options, self._ingest)
