@@ -325,20 +325,24 @@ class StandInCentre:
     # ------------------------------------------------------------------------------------------------ callbacks
 
     async def _tell(self, alarm_id: str, callback: Callback) -> None:
-        """What the operator says, signed by this centre's first secret."""
+        """What the operator says some time after an alarm was stored."""
         await trio.sleep(callback.after_s)
+        await self.tell(alarm_id, {"level": callback.level, "operator": self._operator})
+
+    async def tell(self, alarm_id: str, said: Json) -> int:
+        """Tell the gateway something about an alarm, signed by this centre's first secret; status of the answer, 0: none."""
         status = 0
         try:
             with trio.move_on_after(5):
-                status = await self._post_callback(alarm_id, callback.level)
+                status = await self._post_callback(alarm_id, said)
         except (OSError, trio.BrokenResourceError, trio.ClosedResourceError, h11.ProtocolError):
             status = 0
-        self.told.append((alarm_id, callback.level, status))
+        self.told.append((alarm_id, str(said.get("level")), status))
+        return status
 
-    async def _post_callback(self, alarm_id: str, level: str) -> int:
-        said = {"level": level, "operator": self._operator}
+    async def _post_callback(self, alarm_id: str, said: Json) -> int:
         body = json.dumps(said).encode()
-        message_id, stamp = f"cb-{alarm_id}-{level}", self._wall_us() // 1_000_000
+        message_id, stamp = f"cb-{alarm_id}-{said.get('level')}", self._wall_us() // 1_000_000
         host, port = self._gateway.hostname or "", self._gateway.port or 80
         head = (
             f"POST {self._gateway.path.rstrip('/')}/api/v1/alarms/{alarm_id}/ack HTTP/1.1\r\n"
