@@ -19,6 +19,8 @@ from gateway.router.units import Muster, Units, age_s
 
 SETTLED_UNLIMITED = 0
 "Searches to the end: for the proposal that follows an alert."
+HEADING_KMH_MIN = 5.0
+"Slower than this, a unit faces anywhere."
 SKIP_WORDS = {
     "busy": "busy",
     "off": "off duty",
@@ -111,7 +113,10 @@ class Router:
     def _put_on_roads(self, position: UnitPosition) -> None:
         if self._roads is None:
             return
-        if self._roads.unit_set(position.unit_id, position.lat_e7, position.lon_e7, position.course_deg):
+        # Trackers that stand still say a course of 0, or the last one: it is no heading.
+        stands = position.speed_kmh is not None and position.speed_kmh < HEADING_KMH_MIN
+        course_deg = None if stands else position.course_deg
+        if self._roads.unit_set(position.unit_id, position.lat_e7, position.lon_e7, course_deg):
             self._off_map.discard(position.unit_id)
         else:
             self._off_map.add(position.unit_id)

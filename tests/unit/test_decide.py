@@ -215,6 +215,21 @@ def test_a_new_road_index_knows_every_unit_at_once():
     assert one.propose(PRESS, at(1)).basis == "straight_line"
 
 
+def test_a_unit_that_stands_faces_anywhere():
+    roads = FakeRoads()
+    one = fleet(roads)
+    one.unit_moved(UnitId("G-1"), *NEAR, 90.0, 2.0, at(1))
+    one.unit_moved(UnitId("G-2"), *NEAR, 90.0, None, at(1))
+    assert roads.placed["G-1"][2] is None and roads.placed["G-2"][2] == 90.0
+
+
+def test_the_way_of_a_unit_is_drawn_where_there_is_one():
+    roads = FakeRoads()
+    roads.path = lambda *ends: [(510550000, 37250000, 0.0), (510543000, 37218000, 60.0)]
+    assert fleet(roads).way(UnitId("G-1"), PRESS) == [(51.055, 3.725), (51.0543, 3.7218)]
+    assert fleet(roads).way(UnitId("nobody"), PRESS) == [] and fleet().way(UnitId("G-1"), PRESS) == []
+
+
 def test_a_unit_that_drives_off_the_map_leaves_the_roads_and_comes_back():
     roads = FakeRoads({"G-1": 60.0, "G-2": 70.0})
     one = fleet(roads)

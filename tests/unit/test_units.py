@@ -25,6 +25,9 @@ class FakeFacts:
     def units(self):
         return self._units.values()
 
+    def put(self, unit):
+        self._units[unit.unit_id] = unit
+
     def drop(self, unit_id):
         del self._units[unit_id]
 
@@ -92,6 +95,20 @@ def test_every_unit_that_cannot_go_is_named_with_its_reason():
         Skipped("busy", "busy"), Skipped("off", "off"), Skipped("odd", "busy"),
         Skipped("silent", "position_unknown"), Skipped("old", "position_old"),
     ]  # fmt: skip
+
+
+def test_a_units_own_word_counts_until_the_registry_says_otherwise():
+    facts = FakeFacts(unit("G-1"), unit("G-2", status="off"))
+    units = Units(facts, RoadOptions())
+    units.moved(position("G-1"))
+    assert units.tell_status(UnitId("G-1"), "busy") and not units.tell_status(UnitId("G-99"), "busy")
+    assert units.muster(at(1), is_simulated=False).skipped == [Skipped("G-1", "busy"), Skipped("G-2", "off")]
+    facts.put(unit("G-1", status="off"))
+    assert units.muster(at(1), is_simulated=False).skipped == [Skipped("G-1", "off"), Skipped("G-2", "off")]
+    facts.put(unit("G-1"))
+    assert units.status(facts.unit("G-1")) == "busy", "the unit's word was given while the registry said available"
+    units.forget(UnitId("G-1"))
+    assert units.status(facts.unit("G-1")) == "available"
 
 
 def test_age_is_monotonic_whatever_the_wall_clock_does():
