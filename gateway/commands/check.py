@@ -4,9 +4,15 @@ import argparse
 import json
 import ssl
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 
+from gateway.commands.certificates import days_left
 from gateway.config import Complaint, Config, Verdict, inspect
 from gateway.config.pages import as_toml, effective, reference
+
+CERTIFICATE_DAYS_WARN = 30
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,35 +27,35 @@ def run(options: argparse.Namespace) -> int:
         print(reference(), end="")
         return 0
     verdict = inspect(options.config_file)
-    complaints = list(verdict.complaints)
     if verdict.config is not None:
-        complaints += wrong_certificates(verdict.config, options.config_file)
+        wrong, old = inspect_certificates(verdict.config, options.config_file, datetime.now(UTC))
+        verdict = replace(verdict, complaints=(*verdict.complaints, *wrong), warnings=(*verdict.warnings, *old))
     report = as_json if options.json else as_text
-    report(options.config_file, verdict, complaints, options.show_defaults)
-    return 2 if complaints else 0
+    report(options.config_file, verdict, options.show_defaults)
+    return 2 if verdict.complaints else 0
 
 
-def as_text(file: str, verdict: Verdict, complaints: list[Complaint], show_defaults: bool) -> None:
-    for complaint in complaints:
+def as_text(file: str, verdict: Verdict, show_defaults: bool) -> None:
+    for complaint in verdict.complaints:
         print(complaint, file=sys.stderr)
     for warning in verdict.warnings:
         print(f"{warning.file}:{warning.line}: warning: {warning.path}{': ' if warning.path else ''}{warning.text}", file=sys.stderr)
-    if complaints:
-        print(f"{file}: {_count(len(complaints), 'mistake')}", file=sys.stderr)
+    if verdict.complaints:
+        print(f"{file}: {_count(len(verdict.complaints), 'mistake')}", file=sys.stderr)
     elif verdict.config is not None:
         print(as_toml(effective(verdict.config, show_defaults)), end="")
         print(f"{file}: good, {_count(len(verdict.warnings), 'warning')}", file=sys.stderr)
 
 
-def as_json(file: str, verdict: Verdict, complaints: list[Complaint], show_defaults: bool) -> None:
+def as_json(file: str, verdict: Verdict, show_defaults: bool) -> None:
     print(
         json.dumps(
             {
-                "ok": not complaints,
+                "ok": not verdict.complaints,
                 "file": file,
-                "complaints": [_plain(complaint) for complaint in complaints],
+                "complaints": [_plain(complaint) for complaint in verdict.complaints],
                 "warnings": [_plain(warning) for warning in verdict.warnings],
-                "config": None if verdict.config is None or complaints else effective(verdict.config, show_defaults),
+                "config": None if verdict.config is None or verdict.complaints else effective(verdict.config, show_defaults),
             },
             indent=2,
             ensure_ascii=False,
@@ -57,15 +63,10 @@ def as_json(file: str, verdict: Verdict, complaints: list[Complaint], show_defau
     )
 
 
-def wrong_certificates(config: Config, file: str) -> list[Complaint]:
-    """What only OpenSSL can say: a certificate and a key that are no pair, an authority that can't be read."""
-    found = []
-    pairs = [("api.tls", config.api.tls)] + [(f"listen[{position}].tls", listen.tls) for position, listen in enumerate(config.listen)]
-    wanted = [(path, tls.cert_file, tls.key_file, tls.client_ca_file) for path, tls in pairs if tls]
-    for position, centre in enumerate(config.centre):
-        for number, route in enumerate(centre.route):
-            wanted.append((f"centre[{position}].route[{number}]", route.client_cert_file or "", route.client_key_file or "", route.ca_file))
-    for path, cert_file, key_file, ca_file in wanted:
+def inspect_certificates(config: Config, file: str, now: datetime) -> tuple[list[Complaint], list[Complaint]]:
+    """(mistakes, warnings): certificate and key that are no pair, authorities that can't be read, what ends soon."""
+    wrong, old = [], []
+    for path, cert_file, key_file, ca_file in _certificates_of(config):
         try:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             if cert_file:
@@ -73,10 +74,25 @@ def wrong_certificates(config: Config, file: str) -> list[Complaint]:
             if ca_file:
                 context.load_verify_locations(ca_file)
         except (ssl.SSLError, OSError) as error:
-            cause = getattr(error, "reason", None) or "unreadable"
-            words = f"certificate and key can't be used ({cause.lower().replace('_', ' ')}); give a pair that belongs together"
-            found.append(Complaint(file, 1, path, words))
-    return found
+            cause = (getattr(error, "reason", None) or "unreadable").lower().replace("_", " ")
+            wrong.append(Complaint(file, 1, path, f"certificate and key can't be used ({cause}); give a pair that belongs together"))
+        for named in filter(None, (cert_file, ca_file)):
+            days = days_left(named, now)
+            if days is not None and days < CERTIFICATE_DAYS_WARN:
+                when = f"ends in {_count(days, 'day')}" if days >= 0 else "has ended"
+                old.append(Complaint(file, 1, path, f"the certificate {named} {when}; renew it"))
+    return wrong, old
+
+
+def _certificates_of(config: Config) -> Iterator[tuple[str, str | None, str | None, str | None]]:
+    """(key path, certificate, its key, authority) wherever TLS is configured."""
+    doors = [("api.tls", config.api.tls), *((f"listen[{position}].tls", listen.tls) for position, listen in enumerate(config.listen))]
+    for path, tls in doors:
+        if tls:
+            yield path, tls.cert_file, tls.key_file, tls.client_ca_file
+    for position, centre in enumerate(config.centre):
+        for number, route in enumerate(centre.route):
+            yield f"centre[{position}].route[{number}]", route.client_cert_file, route.client_key_file, route.ca_file
 
 
 def _plain(complaint: Complaint) -> dict[str, object]:

@@ -1,9 +1,10 @@
-"""``gateway registry verify|rebuild``: prove the change log; make the index anew from it."""
+"""``gateway registry verify|rebuild|reference``: prove the change log; make the index anew; the page about both."""
 
 import argparse
 import json
 
 from gateway.config import load_config
+from gateway.registry.page import reference
 from gateway.shell.registry_files import open_registry
 
 
@@ -13,6 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "verify": "read the whole change log, prove its chain, and compare the index with it",
         "rebuild": "make the index anew from the change log; a running server notices",
     }
+    actions.add_parser("reference", help="print the reference page of nouns and fields")
     for action, text in texts.items():
         sub = actions.add_parser(action, help=text, description=text)
         sub.add_argument("-c", "--config-file", metavar="FILE", default="gateway.toml", help="the configuration (gateway.toml)")
@@ -22,6 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    if options.action == "reference":
+        print(reference(), end="")
+        return 0
     config = load_config(options.config_file)
     with open_registry(config.gateway.data_dir) as registry:
         proof = registry.verify() if options.action == "verify" else registry.rebuild(options.force)

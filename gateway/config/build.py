@@ -123,7 +123,7 @@ class Builder:
         if not shape.is_list:
             return self._single(owner, key, shape.inner, value, path)
         if not isinstance(value, list):
-            hint = f"write [[{path[-1]}]]" if isinstance(value, dict) else "put it in square brackets"
+            hint = f"write [[{_header(path)}]]" if isinstance(value, dict) else "put it in square brackets"
             self.notes.complain(path, f"expected a {shape.words}, found {found_words(value)}; {hint}")
             return None
         items = [self._single(owner, key, shape.inner, item, (*path, position)) for position, item in enumerate(value)]
@@ -133,7 +133,7 @@ class Builder:
         if dataclasses.is_dataclass(inner):
             if isinstance(value, dict):
                 return self.build(inner, value, path)
-            hint = f"write [{path[-1]}]" if isinstance(value, list) else "give it as a table"
+            hint = f"give it as a table: [{_header(path)}]"
             self.notes.complain(path, f"expected a table, found {found_words(value)}; {hint}")
             return None
         if inner is float and type(value) is int:
@@ -170,6 +170,11 @@ class Builder:
         if name in FILES:
             return str(self.folder / value)
         return value
+
+
+def _header(path: KeyPath) -> str:
+    """``centre.route`` of the path of any route."""
+    return ".".join(part for part in path if isinstance(part, str))
 
 
 def _stand_in(shape: Shape, default: object) -> object:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from gateway.config.build import shapes_of
-from gateway.config.files import wrong_with_file
-from gateway.config.limits import CHOICES, FILES
+from gateway.config.files import wrong_with_areas, wrong_with_file
+from gateway.config.limits import CHOICES, FILES, FileKind
 from gateway.config.lines import KeyPath
 from gateway.config.notes import Notes, meant, printable
 from gateway.delivery.options import CentreOptions, FallbackOptions, RouteOptions
@@ -297,8 +297,8 @@ def check_fallback(fallback: FallbackOptions, notes: Notes) -> None:
         check_url(notes, ("fallback", "url"), fallback.url)
     if fallback.kind == "command" and fallback.command and not fallback.command[0].startswith("/"):
         notes.complain(("fallback", "command"), "begins with a program without its folder; write the whole path, such as /usr/local/bin/page-duty")
-    elif fallback.command and not Path(fallback.command[0]).is_file():
-        notes.complain(("fallback", "command"), f"{printable(fallback.command[0])} is not there; install it or correct the path")
+    elif fallback.command and wrong_with_file(Path(fallback.command[0]), FileKind.PROGRAM):
+        notes.complain(("fallback", "command"), f"{printable(fallback.command[0])} is no program that can be run; install it or correct the path")
 
 
 # ---------------------------------------------------------------------------------------------------- files
@@ -306,12 +306,19 @@ def check_fallback(fallback: FallbackOptions, notes: Notes) -> None:
 
 def check_files(config: "Config", notes: Notes) -> None:
     """Every file that is named is there and holds what it should."""
+    areas: dict[str, list[tuple[KeyPath, str | None]]] = {}
     for path, owner, value in named_files(config):
         kind = FILES[f"{type(owner).__name__}.{path[-1] if isinstance(path[-1], str) else path[-2]}"]
-        area_filter = owner.area_filter if isinstance(owner, CentreOptions) else None
-        wrong = wrong_with_file(Path(value), kind, area_filter) if notes.is_sound(*path) else None
-        if wrong:
+        if not notes.is_sound(*path):
+            continue
+        if isinstance(owner, CentreOptions) and kind is FileKind.AREA:
+            areas.setdefault(value, []).append((path, owner.area_filter))
+        elif wrong := wrong_with_file(Path(value), kind):
             notes.complain(path, wrong)
+    for file, uses in areas.items():
+        for (path, _), wrong in zip(uses, wrong_with_areas(Path(file), [area_filter for _, area_filter in uses]), strict=True):
+            if wrong:
+                notes.complain(path, wrong)
 
 
 def named_files(config: "Config") -> list[tuple[KeyPath, object, str]]:

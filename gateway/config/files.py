@@ -8,7 +8,7 @@ import binascii
 import json
 import re
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from gateway.config.limits import FileKind
@@ -21,8 +21,8 @@ _NUMBER = re.compile(r"\+[1-9][0-9]{6,14}")
 _PRIVATE = {FileKind.SECRET, FileKind.WEBHOOK_SECRET, FileKind.PATH_SECRET, FileKind.NUMBERS, FileKind.KEY}
 
 
-def wrong_with_file(path: Path, kind: FileKind, area_filter: str | None = None) -> str | None:
-    """Why this file can't be used as what it is configured for; None when it can."""
+def wrong_with_file(path: Path, kind: FileKind) -> str | None:
+    """Why this file can't be used as what it is configured for; None when it can. Of an area only whether it can be read."""
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
@@ -35,9 +35,18 @@ def wrong_with_file(path: Path, kind: FileKind, area_filter: str | None = None) 
         return f"{path} is not a file; name one"
     if kind in _PRIVATE and mode & stat.S_IRWXO:
         return f"everybody on this machine may read or change {path}; chmod o= it, and change what it holds if strangers had access"
+    if kind is FileKind.PROGRAM:
+        return None if mode & 0o111 else f"{path} may not be run; chmod +x it"
     if kind is FileKind.ANY:
         return _wrong_first_bytes(path)
-    return _wrong_content(path, kind, area_filter)
+    return _wrong_content(path, kind)
+
+
+def wrong_with_areas(path: Path, area_filters: Sequence[str | None]) -> list[str | None]:
+    """The same for an area file, an answer a filter; the file is read once, for it may hold a whole country."""
+    wrong = wrong_with_file(path, FileKind.AREA)
+    answers = [wrong] * len(area_filters) if wrong else wrong_with_area_text(path.read_text("utf-8-sig"), area_filters)
+    return [f"{path}: {answer}" if answer and not wrong else answer for answer in answers]
 
 
 def _wrong_first_bytes(path: Path) -> str | None:
@@ -48,7 +57,7 @@ def _wrong_first_bytes(path: Path) -> str | None:
         return _unreadable(path, error)
 
 
-def _wrong_content(path: Path, kind: FileKind, area_filter: str | None) -> str | None:
+def _wrong_content(path: Path, kind: FileKind) -> str | None:
     try:
         if path.stat().st_size > FILE_BYTES_MAX:
             return f"{path} is larger than {FILE_BYTES_MAX >> 20} MiB; this is hardly the right file"
@@ -59,10 +68,7 @@ def _wrong_content(path: Path, kind: FileKind, area_filter: str | None) -> str |
         return f"{path} is not text in UTF-8; this is hardly the right file"
     if not text.strip():
         return f"{path} is empty; put its content in"
-    if kind is FileKind.AREA:
-        wrong = wrong_with_area(text, area_filter)
-    else:
-        wrong = _READERS[kind](text.strip())
+    wrong = _READERS[kind](text.strip()) if kind in _READERS else None
     return f"{path}: {wrong}" if wrong else None
 
 
@@ -138,22 +144,25 @@ _READERS: dict[FileKind, Callable[[str], str | None]] = {
 # ---------------------------------------------------------------------------------------------------- areas
 
 
-def wrong_with_area(text: str, area_filter: str | None) -> str | None:
-    """Why a GeoJSON text can't say which centre answers for a place."""
+def wrong_with_area_text(text: str, area_filters: Sequence[str | None]) -> list[str | None]:
+    """Why a GeoJSON text can't say which centre answers for a place, an answer a filter."""
     try:
-        document = json.loads(text)
+        features = list(_features(json.loads(text)))
     except ValueError as error:
-        return f"is not JSON ({error}); export it again"
+        return [f"is not JSON ({error}); export it again"] * len(area_filters)
     except RecursionError:
-        return "is nested too deeply to be GeoJSON; export it again"
-    features = list(_features(document))
+        return ["is nested too deeply to be GeoJSON; export it again"] * len(area_filters)
     if not features:
-        return "is not GeoJSON with polygons; it needs a Polygon, a MultiPolygon, or features with them"
-    if area_filter is not None:
-        features = [feature for feature in features if _matches(feature, area_filter)]
-        if not features:
-            return f"has no feature with {area_filter}; correct area_filter"
-    for position, feature in enumerate(features):
+        wrong = "is not GeoJSON with polygons; it needs a Polygon, a MultiPolygon, or features with them"
+        return [wrong] * len(area_filters)
+    return [_wrong_features(features, area_filter) for area_filter in area_filters]
+
+
+def _wrong_features(features: list[dict[str, object]], area_filter: str | None) -> str | None:
+    chosen = [(position, feature) for position, feature in enumerate(features) if area_filter is None or _matches(feature, area_filter)]
+    if not chosen:
+        return f"has no feature with {area_filter}; correct area_filter"
+    for position, feature in chosen:
         wrong = _wrong_geometry(feature.get("geometry"))
         if wrong:
             return f"feature {position} {wrong}; export the area again"

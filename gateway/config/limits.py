@@ -13,6 +13,7 @@ class FileKind(enum.Enum):
 
     FOLDER = "folder, made when missing"
     ANY = "file"
+    PROGRAM = "program"
     SECRET = "file that only its owner may read"
     WEBHOOK_SECRET = "file with one Standard Webhooks secret (whsec_ and base64 of 24 to 64 bytes), readable by its owner alone"
     PATH_SECRET = "file with 16 or more of A-Z a-z 0-9 _ -, readable by its owner alone"

@@ -11,14 +11,14 @@ import pytest
 from gateway import config as room
 from gateway.config import Config, difference, inspect, load_config, parse_bind
 from gateway.config.build import sections, shapes_of
-from gateway.config.files import wrong_with_area
+from gateway.config.files import wrong_with_area_text
 from gateway.config.limits import CHOICES, FILES, LIMITS, NOT_BUILT, limits_of
 from gateway.errors import ConfigError
 
 PROTOCOLS = {"gt06": ("tcp",), "teltonika": ("tcp", "udp"), "watch": ("tcp",), "sms": ("sms",)}
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 
-TEN_LINES = """\
+GOOD = """\
 [gateway]
 data_dir = "data"
 [[listen]]
@@ -32,7 +32,8 @@ kind = "webhook"
 url = "https://cad.example/hook"
 secret_files = ["cad.secret"]
 """
-"The smallest configuration that serves a device protocol and delivers: ten lines of keys."
+TEN_LINES = GOOD.split("\n", 2)[2]
+"The smallest configuration that serves a device protocol and delivers."
 
 SQUARE = [[3.0, 51.0], [4.0, 51.0], [4.0, 52.0], [3.0, 52.0], [3.0, 51.0]]
 
@@ -90,6 +91,7 @@ def warned(folder: Path, text: str) -> str:
 
 
 def test_ten_lines_serve_gt06_and_deliver_to_a_webhook(folder: Path) -> None:
+    assert len(TEN_LINES.splitlines()) == 10
     (folder / "gateway.toml").write_text(TEN_LINES)
     config = load_config(folder / "gateway.toml")
     assert config.listen[0].protocol == "gt06"
@@ -101,19 +103,19 @@ def test_ten_lines_serve_gt06_and_deliver_to_a_webhook(folder: Path) -> None:
 
 @pytest.mark.parametrize("section", ["", "[gateway]\n"])
 def test_defaults_that_name_a_folder_are_relative_to_the_file_too(folder: Path, section: str) -> None:
-    (folder / "gateway.toml").write_text(section + TEN_LINES.split("\n", 2)[2])
+    (folder / "gateway.toml").write_text(section + TEN_LINES)
     assert load_config(folder / "gateway.toml").gateway.data_dir == str(folder / "data")
 
 
 def test_absolute_paths_stay(folder: Path) -> None:
-    (folder / "gateway.toml").write_text(TEN_LINES.replace('"data"', '"/var/lib/gateway"'))
+    (folder / "gateway.toml").write_text(GOOD.replace('"data"', '"/var/lib/gateway"'))
     assert load_config(folder / "gateway.toml").gateway.data_dir == "/var/lib/gateway"
 
 
 def test_a_byte_order_mark_and_windows_line_ends_are_no_mistake(folder: Path) -> None:
-    (folder / "gateway.toml").write_bytes(b"\xef\xbb\xbf" + TEN_LINES.replace("\n", "\r\n").encode())
+    (folder / "gateway.toml").write_bytes(b"\xef\xbb\xbf" + GOOD.replace("\n", "\r\n").encode())
     assert load_config(folder / "gateway.toml").centre[0].id == "cic-ovl"
-    (folder / "gateway.toml").write_bytes(TEN_LINES.replace("\n", "\r\n").replace("gt06", "gt07").encode())
+    (folder / "gateway.toml").write_bytes(GOOD.replace("\n", "\r\n").replace("gt06", "gt07").encode())
     assert inspect(folder / "gateway.toml").complaints[0].line == 5
 
 
@@ -126,7 +128,7 @@ def test_a_good_area_and_its_filter(folder: Path) -> None:
         ],
     }
     (folder / "provinces.geojson").write_text(json.dumps(area))
-    text = TEN_LINES.replace('id = "cic-ovl"', 'id = "cic-ovl"\narea = "provinces.geojson"\narea_filter = "province=Oost"')
+    text = GOOD.replace('id = "cic-ovl"', 'id = "cic-ovl"\narea = "provinces.geojson"\narea_filter = "province=Oost"')
     assert told(folder, text) == []
     assert "correct area_filter" in told(folder, text.replace("=Oost", "=Nord"))[0]
 
@@ -319,6 +321,12 @@ def test_load_raises_them_together(folder: Path) -> None:
         (("national_fallback = true\n", ""), 6, "write national_fallback = true in one"),
         (('[gateway]\ndata_dir = "data"\n', "gateway = 3\n"), 1, "expected a table, found number 3"),
         (('[gateway]\ndata_dir = "data"\n', "api.tls = [1]\n"), 1, "expected a table, found a list"),
+        (("[[centre.route]]", "[centre.route]"), 9, "write [[centre.route]]"),
+        (('"gt06"', '"gt06"\ntls = []'), 6, "give it as a table: [listen.tls]"),
+        (('"gt06"', '"gt06"\ntls = 5'), 6, "give it as a table: [listen.tls]"),
+        (("[gateway]", '[fallback]\nkind = "command"\ncommand = ["/dev/null"]\n[gateway]'), 3, "is no program that can be run"),
+        (("[gateway]", '[fallback]\nkind = "command"\ncommand = ["true"]\n[gateway]'), 3, "write the whole path"),
+        (("[gateway]", '[fallback]\nkind = "command"\ncommand = ["/bin/true", "-x"]\n[gateway]'), None, None),
         (("[[listen]]\n", '[[listen]]\n"bind" = "127.0.0.1:80"\n[[listen]]\n'), None, None),
         (('"gt06"', '""'), 5, "is empty"),
         (('"data"', '"a\\u0000b"'), 2, "NUL"),
@@ -335,7 +343,7 @@ def test_load_raises_them_together(folder: Path) -> None:
     ],
 )
 def test_small_slips(folder: Path, change: tuple[str, str], line: int | None, words: str | None) -> None:
-    said = told(folder, TEN_LINES.replace(*change, 1))
+    said = told(folder, GOOD.replace(*change, 1))
     if words is None and line is None:
         assert said == []
     else:
@@ -346,7 +354,7 @@ def test_small_slips(folder: Path, change: tuple[str, str], line: int | None, wo
 
 @pytest.mark.parametrize("bind", ["0.0.0.0:8080", "[::]:8080", "192.0.2.1:8080"])
 def test_the_api_is_not_shown_to_others_without_tls(folder: Path, bind: str) -> None:
-    text = f'[api]\nbind = "{bind}"\n' + TEN_LINES
+    text = f'[api]\nbind = "{bind}"\n' + GOOD
     assert "can be reached from other machines and there is no TLS" in told(folder, text)[0]
     assert told(folder, text.replace("[api]", "[api]\nbehind_proxy = true")) == []
     assert told(folder, text.replace("[api]", '[api]\ntls = { cert_file = "tls.crt", key_file = "tls.key" }')) == []
@@ -387,21 +395,21 @@ def test_a_secret_that_we_may_not_read_is_said(folder: Path, monkeypatch: pytest
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr(Path, "read_text", forbid)
-    (folder / "gateway.toml").write_bytes(TEN_LINES.encode())
+    (folder / "gateway.toml").write_bytes(GOOD.encode())
     assert "can't be read (permission denied); give the gateway's user the right to" in inspect(folder / "gateway.toml").complaints[0].text
 
 
 def test_complaints_never_repeat_a_secret(folder: Path) -> None:
-    text = TEN_LINES.replace('secret_files = ["cad.secret"]', 'secret_files = "whsec_c2VjcmV0"\npassword = "hunter2"')
+    text = GOOD.replace('secret_files = ["cad.secret"]', 'secret_files = "whsec_c2VjcmV0"\npassword = "hunter2"')
     said = "\n".join(told(folder, text))
     assert "c2VjcmV0" not in said
     assert "hunter2" not in said
     (folder / "cad.secret").write_text("whsec_?c2VjcmV0")
-    assert "c2VjcmV0" not in "\n".join(told(folder, TEN_LINES))
+    assert "c2VjcmV0" not in "\n".join(told(folder, GOOD))
 
 
 def test_what_a_stranger_wrote_cannot_drive_the_terminal(folder: Path) -> None:
-    said = told(folder, '"\\u001b[2J" = 1\n[[listen]]\nbind = "\\u001b[31m:1"\nprotocol = "\\u202e"\n' + TEN_LINES.split("\n", 2)[2])
+    said = told(folder, '"\\u001b[2J" = 1\n[[listen]]\nbind = "\\u001b[31m:1"\nprotocol = "\\u202e"\n' + GOOD.split("\n", 2)[2])
     assert all(line.isprintable() for line in said)
 
 
@@ -409,7 +417,7 @@ def test_what_a_stranger_wrote_cannot_drive_the_terminal(folder: Path) -> None:
 
 
 def test_warnings_tell_what_works_and_is_hardly_meant(folder: Path) -> None:
-    said = warned(folder, TEN_LINES.replace("https://", "http://").replace('secret_files = ["cad.secret"]', "test = 1"))
+    said = warned(folder, GOOD.replace("https://", "http://").replace('secret_files = ["cad.secret"]', "test = 1"))
     assert "nobody is told by another link" in said
     assert "no road index" in said
     assert "is not encrypted" in said
@@ -417,15 +425,15 @@ def test_warnings_tell_what_works_and_is_hardly_meant(folder: Path) -> None:
 
 
 def test_a_private_network_that_anybody_reaches_is_odd(folder: Path) -> None:
-    text = TEN_LINES.replace('"127.0.0.1:5023"', '"0.0.0.0:5023"\ngroup = "apn-sim"')
+    text = GOOD.replace('"127.0.0.1:5023"', '"0.0.0.0:5023"\ngroup = "apn-sim"')
     assert "vouches for every sender" in warned(folder, text)
     assert "vouches" not in warned(folder, text.replace("apn-sim", "public"))
 
 
 def test_test_centres_and_simulations_belong_together(folder: Path) -> None:
-    assert "is somebody there at night?" in warned(folder, TEN_LINES.replace("national_fallback", "test = true\nnational_fallback"))
-    assert "simulated alarms reach nobody" in warned(folder, TEN_LINES.replace("[gateway]", "[gateway]\nsimulation = true"))
-    assert "it gets alarms only as the backup" in warned(folder, TEN_LINES.replace("national_fallback = true\n", ""))
+    assert "is somebody there at night?" in warned(folder, GOOD.replace("national_fallback", "test = true\nnational_fallback"))
+    assert "simulated alarms reach nobody" in warned(folder, GOOD.replace("[gateway]", "[gateway]\nsimulation = true"))
+    assert "it gets alarms only as the backup" in warned(folder, GOOD.replace("national_fallback = true\n", ""))
 
 
 # ---------------------------------------------------------------------------------------------------- areas
@@ -450,8 +458,15 @@ def test_test_centres_and_simulations_belong_together(folder: Path) -> None:
     ],
 )
 def test_rings_are_closed_and_on_earth(coordinates: object, wrong: str | None) -> None:
-    said = wrong_with_area(json.dumps({"type": "Polygon", "coordinates": coordinates}), None)
+    (said,) = wrong_with_area_text(json.dumps({"type": "Polygon", "coordinates": coordinates}), [None])
     assert (said is None) if wrong is None else (said is not None and wrong in said)
+
+
+def test_one_file_may_hold_the_areas_of_many_centres(folder: Path) -> None:
+    (folder / "bad.geojson").write_text("{}")
+    text = GOOD + "".join(f'[[centre]]\nid = "c{n}"\narea = "bad.geojson"\narea_filter = "n={n}"\n[[centre.route]]\nkind = "webhook"\n'
+                          f'url = "https://c{n}.example"\n' for n in range(3))  # fmt: skip
+    assert [line.partition(" ")[2].partition(":")[0] for line in told(folder, text)] == [f"centre[{n}].area" for n in (1, 2, 3)]
 
 
 @pytest.mark.parametrize(
@@ -462,7 +477,7 @@ def test_rings_are_closed_and_on_earth(coordinates: object, wrong: str | None) -
     ],
 )  # fmt: skip
 def test_what_is_no_area_is_said_so(text: str) -> None:
-    assert wrong_with_area(text, None)
+    assert all(wrong_with_area_text(text, [None, "a=b"]))
 
 
 # ----------------------------------------------------------------------------------------------------- binds
@@ -498,11 +513,11 @@ def test_what_is_no_bind_is_refused(text: str) -> None:
 
 
 def test_difference_says_what_changes_live_and_what_needs_a_restart(folder: Path) -> None:
-    (folder / "gateway.toml").write_text(TEN_LINES)
+    (folder / "gateway.toml").write_text(GOOD)
     old = load_config(folder / "gateway.toml")
     assert difference(old, old) == []
     (folder / "gateway.toml").write_text(
-        TEN_LINES.replace("5023", "5024").replace("/hook", "/other") + '[[centre]]\nid = "b"\n[[centre.route]]\nkind = "webhook"\nurl = "https://b.example"\n'
+        GOOD.replace("5023", "5024").replace("/hook", "/other") + '[[centre]]\nid = "b"\n[[centre.route]]\nkind = "webhook"\nurl = "https://b.example"\n'
     )
     said = difference(old, load_config(folder / "gateway.toml"))
     assert "live: centre[cic-ovl].route[webhook-1].url: https://cad.example/hook -> https://cad.example/other" in said

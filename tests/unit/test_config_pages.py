@@ -5,11 +5,16 @@ import json
 import re
 import stat
 import tomllib
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.__main__ import main
+from gateway.commands.certificates import days_left, not_after
+from gateway.commands.check import inspect_certificates
 from gateway.config import Config, inspect, load_config
 from gateway.config.build import default_of, sections, shapes_of
 from gateway.config.pages import as_toml, effective, first_file, reference, words_of
@@ -162,6 +167,34 @@ def test_check_opens_certificates(good: Path, capsys: pytest.CaptureFixture[str]
     good.write_text(text.replace("tls.key", "other.key"))
     assert main(["check", "-c", str(good)]) == 2
     assert "api.tls: certificate and key can't be used (key values mismatch)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("days", "words"), [(400, None), (29, "ends in 29 days"), (1, "ends in 1 day;"), (0, "ends in no day"), (-3, "has ended")])
+def test_check_warns_of_certificates_that_end(good: Path, days: int, words: str | None) -> None:
+    import trustme
+
+    now = datetime(2049, 12, 31, 12, tzinfo=UTC)  # dates beyond 2049 are written in another way
+    ends_at = now + timedelta(days=days, hours=1)
+    issued = trustme.CA().issue_cert("gateway.example", not_before=now - timedelta(days=900), not_after=ends_at)
+    issued.cert_chain_pems[0].write_to_path(good.with_name("tls.crt"))
+    issued.private_key_pem.write_to_path(good.with_name("tls.key"))
+    good.with_name("tls.key").chmod(0o600)
+    good.write_text(good.read_text() + '\n[api.tls]\ncert_file = "tls.crt"\nkey_file = "tls.key"\n')
+    wrong, old = inspect_certificates(load_config(good), str(good), now)
+    assert wrong == []
+    assert [words in warning.text for warning in old] == [True] if words else old == []
+
+
+@pytest.mark.parametrize("content", [b"", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", b"\xff", b"-----END CERTIFICATE-----"])
+def test_what_is_no_certificate_has_no_end(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "x.crt").write_bytes(content)
+    assert days_left(str(tmp_path / "x.crt"), datetime.now(UTC)) is None
+
+
+@given(st.binary(max_size=300))
+def test_dates_of_garbage_are_refused(data: bytes) -> None:
+    with pytest.raises((ValueError, IndexError)):
+        not_after(b"\x30\x82" + data)
 
 
 def test_a_missing_file_is_said_with_its_remedy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,6 +11,7 @@ from gateway.__main__ import main
 from gateway.commands.tables import WIDTH, cell_text, listing, table
 from gateway.registry.credentials import verify_secret
 from gateway.registry.nouns import NOUNS
+from gateway.registry.page import reference
 from gateway.shell.registry_files import open_registry
 
 IMEI = "001010000000008"
@@ -197,6 +198,14 @@ def test_registry_verify_and_rebuild(gateway: Gateway, tmp_path: Path) -> None:
     assert gateway("registry", "rebuild", "--force")[0] == 1
     assert [entry["unit_id"] for entry in json.loads(gateway("unit", "list", "--json")[1])] == ["G-1", "G-3"]
     assert gateway("unit", "add", "G-4")[0] == 0
+
+
+def test_the_page_about_the_registry_is_up_to_date() -> None:
+    page = Path(__file__).resolve().parents[2] / "docs/registry.md"
+    assert page.read_text() == reference(), "run: gateway registry reference > docs/registry.md"
+    for noun in NOUNS.values():
+        for field in noun.fields:
+            assert f"| `{field.name}` |" in reference()
 
 
 def test_a_damaged_index_is_put_aside_and_made_anew(gateway: Gateway, tmp_path: Path) -> None:
