@@ -16,6 +16,8 @@ DECIDED: Final = 50
 "Confidence from which a protocol is taken."
 UNDECIDED_BYTES_MAX: Final = 1_024
 "Longer than the login of any protocol: who has not shown by then what it is takes the likeliest."
+NOISE_PLACES_MAX: Final = 128
+"Places at which noise is searched for a beginning; what stands behind them goes with it. Bounds the work on garbage."
 
 
 class Candidate(Protocol):
@@ -111,7 +113,7 @@ class AutoSession:
         """Cut off the bytes up to the next place where some protocol could begin."""
         start = 1
         while start < len(self._buffer) and not likeliest(self._candidates, self._buffer[start : start + UNDECIDED_BYTES_MAX])[1]:
-            start += 1
+            start = start + 1 if start < NOISE_PLACES_MAX else len(self._buffer)
         noise, self._buffer = self._buffer[:start], self._buffer[start:]
         self._skipped_bytes += len(noise)
         return noise
