@@ -106,7 +106,9 @@ def test_identify_names_the_protocol_and_the_device(door: Any) -> None:
 
 
 def test_identify_answers_a_connection_at_a_time(door: Any) -> None:
-    code, lines, _ = door("identify --json", f"{login().hex()[:10]}\n{login().hex()[10:]}\n\n\n{b'[SG*0101260001*0002*LK]'.hex()}\n\n01020304ff\n")
+    code, lines, _ = door(
+        "identify --json --transport tcp", f"{login().hex()[:10]}\n{login().hex()[10:]}\n\n\n{b'[SG*0101260001*0002*LK]'.hex()}\n\n01020304ff\n"
+    )
     assert code == 0
     told = [json.loads(line) for line in lines]
     assert [[one["protocol"] for one in found[:1]] for found in told] == [["gt06"], ["watch"], []]
@@ -114,7 +116,7 @@ def test_identify_answers_a_connection_at_a_time(door: Any) -> None:
 
 
 def test_identify_says_no_when_nobody_knows_the_bytes(door: Any) -> None:
-    assert door("identify", "01020304ff\n")[:2] == (1, ["no protocol that we know begins with these bytes"])
+    assert door("identify --transport tcp", "01020304ff\n")[:2] == (1, ["no protocol that we know begins with these bytes"])
     assert door("identify", "")[0] == 1
     code, _, error = door("identify", "hello\n")
     assert code == 2 and "line 1" in error
