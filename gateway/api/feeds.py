@@ -9,18 +9,19 @@ console has a bounded queue; one that cannot follow is closed and resumes.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import NamedTuple
 
 import orjson
 
 from gateway import events as ev
 from gateway.api import access
-from gateway.api.alarms import alarm_json
+from gateway.api.alarms import alarm_json, list_parts, views_of
 from gateway.api.doors import Entry
 from gateway.api.house import House
-from gateway.api.messages import Answer, Call, Feed, Principal, time_text
+from gateway.api.messages import Answer, Call, Feed, Principal, Reply, time_text
 from gateway.api.problems import Refused
 from gateway.model import Alarm, Instant
 
@@ -28,7 +29,9 @@ QUEUE_MAX = 256
 "Events a console may lag behind: at ten a second half a minute, which is longer than a browser that lives needs."
 
 BACKLOG_MAX = 2_000
-"Records that a resuming console is told one by one; beyond that a reset is shorter for everybody."
+"Records that are looked through for a resuming console; beyond that, or QUEUE_MAX changes, a reset is shorter."
+
+IN_STREAM = "in the event stream"
 
 HEARTBEAT_S = 5.0
 UNITS_EVERY_S = 1.0
@@ -70,6 +73,8 @@ class Item(NamedTuple):
     seq: int | None
     alarm_ids: tuple[str, ...] = ()
     "Alarms whose positions are in it: no view leaves without its record."
+    parts: Iterator[Reply] | None = None
+    "Stands in for ``text`` when that is long: made part by part, each with its own records."
 
 
 def written(name: str, data: object, seq: int | None = None) -> bytes:
@@ -186,35 +191,36 @@ class Hub:
 
     def _missed(self, subscription: Subscription, last_id: int | None, now: Instant) -> list[Item]:
         """What happened after ``last_id`` up to what the hub has told the others; or a reset."""
-        entries = None
-        if last_id is not None and last_id <= self.seq:
-            entries = self._house.journal.entries_since(last_id, BACKLOG_MAX + 1)
-        items = [self._reset(subscription, now)] if entries is None or len(entries) > BACKLOG_MAX else []
-        if not items and entries:
-            items = self._replay(subscription, [entry for entry in entries if entry.seq <= self.seq], now)
+        items = self._replay(subscription, last_id, now)
+        if items is None:
+            items = [self._reset(subscription, now)]
         if subscription.principal.role in access.DISPATCH:
             text = units_text(self._house)
             self._units = self._units or text
             items.append(Item(text, None))
         return items
 
-    def _replay(self, subscription: Subscription, entries: Iterable[Entry], now: Instant) -> list[Item]:
-        items = []
-        for entry in entries:
-            alarm = self._changed(entry)
-            if alarm is not None and access.may_see(subscription.principal, alarm, self._house.registry):
-                subscription.shown.add(alarm.alarm_id)
-                items.append(self._item(entry, alarm, now))
-        return items
+    def _replay(self, subscription: Subscription, last_id: int | None, now: Instant) -> list[Item] | None:
+        """Every change after ``last_id``; None when there is none such, or when a reset is shorter for everybody."""
+        if last_id is None or last_id > self.seq:
+            return None
+        entries = self._house.journal.entries_since(last_id, BACKLOG_MAX + 1)
+        if entries is None or len(entries) > BACKLOG_MAX:
+            return None
+        changes = [(entry, alarm) for entry in entries if entry.seq <= self.seq and (alarm := self._changed(entry))]
+        own = [(entry, alarm) for entry, alarm in changes if access.may_see(subscription.principal, alarm, self._house.registry)]
+        if len(own) > QUEUE_MAX:
+            return None
+        subscription.shown.update(alarm.alarm_id for _, alarm in own)
+        return [self._item(entry, alarm, now) for entry, alarm in own]
 
     def _reset(self, subscription: Subscription, now: Instant) -> Item:
-        alarms = [
-            alarm for alarm in self._house.desk.alarms() if alarm.is_open and access.may_see(subscription.principal, alarm, self._house.registry)
-        ]
-        ids = tuple(alarm.alarm_id for alarm in alarms)
-        subscription.shown.update(ids)
-        body = {"alarms": [alarm_json(self._house, alarm, now) for alarm in alarms], "now": time_text(now.wall_us)}
-        return Item(written("reset", body, self.seq), self.seq, ids)
+        desk, facts = self._house.desk, self._house.registry
+        alarms = [alarm for alarm in desk.alarms() if alarm.is_open and access.may_see(subscription.principal, alarm, facts)]
+        subscription.shown.update(alarm.alarm_id for alarm in alarms)
+        parts = list_parts(self._house, subscription.principal, IN_STREAM, alarms, now)
+        head, _, tail = written("reset", None, self.seq).partition(b"null")
+        return Item(b"", self.seq, parts=chain([Reply(200, head)], parts, [Reply(200, tail)]))
 
     def _changed(self, entry: Entry) -> Alarm | None:
         if type(entry.event) not in CHANGES:
@@ -231,14 +237,10 @@ def units_text(house: House) -> bytes:
     return written("units", {"units": list(house.desk.units())})
 
 
-def unrecorded(house: House, principal: Principal, items: Iterable[Item], now: Instant) -> tuple[list[str], tuple[ev.Event, ...]]:
+def unrecorded(house: House, who: Principal, items: Iterable[Item], now: Instant) -> tuple[list[str], tuple[ev.Event, ...]]:
     """Alarms in these items that this sitting has no recorded view of, and the records to be made durable first."""
     ids = list(dict.fromkeys(alarm_id for item in items for alarm_id in item.alarm_ids))
-    unseen = house.views.unseen(principal.view_key, ids, now)
-    events: list[ev.Event] = []
-    for alarm_id in unseen:
-        events += house.desk.viewed(principal.name, "position", f"alarm {alarm_id} in the event stream", alarm_id, now)
-    return unseen, tuple(events)
+    return views_of(house, who, IN_STREAM, ids, now)
 
 
 def is_welcome(house: House, principal: Principal, now: Instant) -> bool:

@@ -1,11 +1,11 @@
-"""What goes in and out of the API, as values: a request, and one of three kinds of answer.
+"""What goes in and out of the API, as values: a request, and one of four kinds of answer.
 
-The API decides and the shell carries. A ``Reply`` with events may leave only when they are durable. An ``Errand``
-is work that would block (a password hash, a write to the registry): the shell runs it in a worker thread and
-hands what came out back to the API. A ``Feed`` is a stream of server-sent events.
+The API decides and the shell carries. A ``Reply`` with events may leave only when they are durable; ``Parts`` are a long
+one. An ``Errand`` is work that would block (a password hash, a write to the registry): the shell runs it in a worker
+thread and hands what came out back to the API. A ``Feed`` is a stream of server-sent events.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qsl
@@ -74,6 +74,14 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
+class Parts:
+    """A long JSON answer, made part by part so that no step of the loop is long, however much there is. Of each part the
+    events must be durable before the next one is made; the bodies, joined, are the answer's."""
+
+    parts: Iterator[Reply]
+
+
+@dataclass(frozen=True, slots=True)
 class Errand:
     """Work that would block the loop, and what to answer when it is done.
 
@@ -96,7 +104,7 @@ class Feed:
     "Journal sequence after which the stream goes on; None: from now."
 
 
-Answer = Reply | Errand | Feed
+Answer = Reply | Parts | Errand | Feed
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,12 @@
 """Server-sent events on their way: the hub that follows the journal, and one sender for each console."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
 import trio
 
 from gateway.api import feeds
 from gateway.api.house import House
-from gateway.api.messages import Feed
+from gateway.api.messages import Feed, Reply
 from gateway.clock import Clock
 from gateway.errors import JournalError
 from gateway.events import Event
@@ -111,7 +111,20 @@ class Feeds:
         if events:
             await self._record(events)
         self._house.views.saw(subscription.principal.view_key, alarm_ids, now)
-        await send(b"".join(item.text for item in items))
+        texts = [await self._whole(item.parts) if item.parts else item.text for item in items]
+        await send(b"".join(texts))
+
+    async def _whole(self, parts: Iterator[Reply]) -> bytes:
+        """A long event, once the records of each of its parts are durable."""
+        texts = []
+        for part in parts:
+            if part.events:
+                await self._record(part.events)
+            if part.when_durable is not None:
+                part.when_durable()
+            texts.append(part.body)
+            await trio.lowlevel.checkpoint()
+        return b"".join(texts)
 
 
 async def _send(stream: trio.abc.Stream, data: bytes) -> None:

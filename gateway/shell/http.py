@@ -17,7 +17,7 @@ from functools import partial
 import h11
 import trio
 
-from gateway.api.messages import Answer, Errand, Feed, Reply, Request
+from gateway.api.messages import JSON, Answer, Errand, Feed, Parts, Reply, Request
 from gateway.api.problems import Refused, problem_of
 from gateway.api.service import Api
 from gateway.api.system import is_this_host
@@ -230,14 +230,26 @@ class HttpServer:
         """What the API says, when it is durable. A handler that crashes is counted and answered with 500."""
         answer: Reply | Feed = self._api.refusal(request, Refused("internal"))
         with contained(self.requests):
-            answer = await self._settled(request)
+            settled = await self._settled(request)
+            answer = await self._joined(request, settled) if isinstance(settled, Parts) else settled
             if isinstance(answer, Reply) and (answer.events or answer.after_all):
                 answer = await self._durable(request, answer)
             if isinstance(answer, Feed) and self._feeds.is_full:
                 answer = self._api.refusal(request, Refused("busy", headers=(("retry-after", "10"),)))
         return answer
 
-    async def _settled(self, request: Request) -> Reply | Feed:
+    async def _joined(self, request: Request, answer: Parts) -> Reply:
+        """A long answer. Others get their turn between its parts."""
+        bodies = []
+        for part in answer.parts:
+            done = await self._durable(request, part) if part.events else part
+            if done.status != part.status:
+                return done
+            bodies.append(part.body)
+            await trio.lowlevel.checkpoint()
+        return Reply(200, b"".join(bodies), JSON)
+
+    async def _settled(self, request: Request) -> Reply | Parts | Feed:
         answer: Answer = self._api.handle(request, self._clock.now())
         while isinstance(answer, Errand):
             answer = self._api.settle(request, answer, await self._run(answer), self._clock.now())

@@ -11,6 +11,7 @@ import trio
 from gateway import events as ev
 from gateway.api.doors import Json
 from gateway.api.house import House, Page, SmsBridge
+from gateway.api.messages import JSON, Errand, Parts, Reply
 from gateway.api.service import Api
 from gateway.api.sessions import OneTimeToken, Sessions
 from gateway.errors import CommandError, JournalError
@@ -378,6 +379,21 @@ def fake_house(**fields: object) -> House:
         is_simulation=True,
     )
     return replace(house, **fields)  # type: ignore[arg-type]
+
+
+def joined(answer: Reply | Parts | Errand) -> Reply:
+    """The whole of a long answer, all its parts durable at once."""
+    assert not isinstance(answer, Errand)
+    if isinstance(answer, Reply):
+        return answer
+    parts = list(answer.parts)
+
+    def settle() -> None:
+        for part in parts:
+            if part.when_durable is not None:
+                part.when_durable()
+
+    return Reply(200, b"".join(part.body for part in parts), JSON, sum((part.events for part in parts), ()), settle)
 
 
 def session_headers(api: Api, user_id: str, now: Instant | None = None) -> dict[str, str]:

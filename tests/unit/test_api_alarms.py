@@ -12,7 +12,7 @@ from gateway.api.messages import Answer, Errand, Feed, Reply, Request
 from gateway.api.routes import ROUTES
 from gateway.api.service import Api
 from gateway.model import State
-from tests.unit.api_fakes import CANARIES, OTHER_ALARM, OWN_ALARM, alarm, at, fake_house, session_headers, token_headers
+from tests.unit.api_fakes import CANARIES, OTHER_ALARM, OWN_ALARM, alarm, at, fake_house, joined, session_headers, token_headers
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def ask(api: Api, method: str, path: str, body: object = None, *, who: str = "an
     while isinstance(answer, Errand):
         answer = api.settle(request, answer, answer.run(), at())
     assert not isinstance(answer, Feed)
-    return answer
+    return joined(answer)
 
 
 def code_of(reply: Reply) -> str:

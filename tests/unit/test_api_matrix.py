@@ -8,7 +8,7 @@ from gateway.api.messages import Answer, Errand, Feed, Reply, Request
 from gateway.api.routes import ROUTES
 from gateway.api.service import Api
 from gateway.model import State
-from tests.unit.api_fakes import OTHER_ALARM, OWN_ALARM, SECRET_PATH, alarm, at, fake_house, session_headers, token_headers
+from tests.unit.api_fakes import OTHER_ALARM, OWN_ALARM, SECRET_PATH, alarm, at, fake_house, joined, session_headers, token_headers
 
 DISPATCH = "operator supervisor local"
 VIEWERS = f"{DISPATCH} case_team unit"
@@ -141,7 +141,7 @@ def settled(api: Api, request: Request) -> Reply | Feed:
     answer: Answer = api.handle(request, at())
     while isinstance(answer, Errand):
         answer = api.settle(request, answer, answer.run(), at())
-    return answer
+    return answer if isinstance(answer, Feed) else joined(answer)
 
 
 @pytest.mark.parametrize("route", MATRIX)

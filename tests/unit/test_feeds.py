@@ -9,6 +9,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from gateway import events as ev
 from gateway.api import feeds
+from gateway.api.alarms import PART_ALARMS
 from gateway.api.messages import Feed, Principal
 from gateway.api.sessions import Sessions
 from gateway.model import Kind, State, Trust
@@ -202,18 +203,55 @@ async def test_what_is_too_long_ago_or_never_was_is_a_reset(last_id):
     house.journal.kept_from = 5
     hub = feeds.Hub(house)
     subscription = hub.subscribe(Feed(Principal("supervisor", "sven", "*"), last_id), lambda: None, at())
-    first = subscription.queue[0]
-    assert first.text.startswith(b"id: 10\nevent: reset\n")
-    assert set(first.alarm_ids) == {OWN_ALARM, OTHER_ALARM}
+    parts = list(subscription.queue[0].parts)
+    text = b"".join(part.body for part in parts)
+    assert text.startswith(b"id: 10\nevent: reset\ndata: ")
+    assert text.endswith(b"}\n\n")
+    assert text.count(b"\n") == 4
+    assert {event.alarm_id for part in parts for event in part.events} == {OWN_ALARM, OTHER_ALARM}
 
 
-async def test_a_long_backlog_is_a_reset():
+@pytest.mark.parametrize(
+    ("quiet", "changes", "resumes"),
+    [(feeds.BACKLOG_MAX, 0, True), (feeds.BACKLOG_MAX, 1, False), (0, feeds.QUEUE_MAX, True), (0, feeds.QUEUE_MAX + 1, False)],
+)
+async def test_a_long_backlog_is_a_reset(quiet, changes, resumes):
     house = fake_house()
-    house.journal.add(*[raised() for _ in range(feeds.BACKLOG_MAX + 5)])
+    house.journal.add(*[ev.Viewed("x", "y", "z")] * quiet, *[raised() for _ in range(changes)])
     hub = feeds.Hub(house)
-    who = Principal("supervisor", "sven", "*")
-    assert len(hub.subscribe(Feed(who, 5), lambda: None, at()).queue) == feeds.BACKLOG_MAX + 1
-    assert b"event: reset" in hub.subscribe(Feed(who, 4), lambda: None, at()).queue[0].text
+    queue = hub.subscribe(Feed(Principal("supervisor", "sven", "*"), 0), lambda: None, at()).queue
+    assert (queue[0].parts is None) == resumes
+    assert len(queue) == (changes if resumes else 1) + 1
+
+
+class LongestStep(trio.abc.Instrument):
+    """How many alarms were written in one step of the loop, at most."""
+
+    def __init__(self) -> None:
+        self.alarms = self.most = 0
+
+    def after_task_step(self, task: trio.lowlevel.Task) -> None:
+        self.most, self.alarms = max(self.most, self.alarms), 0
+
+
+async def test_a_mass_of_open_alarms_holds_up_nobody():
+    async with served() as house:
+        house.desk.kept = {f"{n:032x}": alarm(f"{n:032x}") for n in range(1_000)}
+        step, alert = LongestStep(), house.desk.alert
+
+        def counted(*args):
+            step.alarms += 1
+            return alert(*args)
+
+        house.desk.alert = counted
+        trio.lowlevel.add_instrument(step)
+        console = await Console(house, house.session("sven")).open()
+        assert len((await console.next()).data["alarms"]) == 1_000
+        answer = await house.connect().ask("GET", "/api/v1/alarms", house.session("sven"))
+        assert len(answer.json["alarms"]) == 1_000
+        trio.lowlevel.remove_instrument(step)
+        assert step.most == PART_ALARMS
+        assert len(house.journal.of(ev.Viewed)) == 2_000
 
 
 async def test_a_console_that_cannot_follow_is_closed_and_the_others_are_not():
