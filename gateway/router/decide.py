@@ -8,13 +8,15 @@ roads only as a stated fallback.
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
+from heapq import nsmallest
+from math import inf
 from typing import Protocol
 
 from gateway.errors import OutsideMap, RoadsSlow
 from gateway.model import Area, Candidate, Case, Decision, Facts, Fix, Instant, Proposal, Skipped, UnitId, UnitPosition
 from gateway.router.areas import Areas
 from gateway.router.options import RoadOptions
-from gateway.router.travel import STRAIGHT_M_MAX, distance_m, drive
+from gateway.router.travel import STRAIGHT_M_MAX, distance_m, drive, nearness_to
 from gateway.router.units import Muster, Units, age_s
 
 SETTLED_UNLIMITED = 0
@@ -113,10 +115,7 @@ class Router:
     def _put_on_roads(self, position: UnitPosition) -> None:
         if self._roads is None:
             return
-        # Trackers that stand still say a course of 0, or the last one: it is no heading.
-        stands = position.speed_kmh is not None and position.speed_kmh < HEADING_KMH_MIN
-        course_deg = None if stands else position.course_deg
-        if self._roads.unit_set(position.unit_id, position.lat_e7, position.lon_e7, course_deg):
+        if _put(self._roads, position):
             self._off_map.discard(position.unit_id)
         else:
             self._off_map.add(position.unit_id)
@@ -156,8 +155,7 @@ class Router:
             if spare is None:
                 return self._by_straight_line(fix, muster, now, "the road search took too long")
             for unit_id in on_map:
-                position = muster.available[unit_id]
-                spare.unit_set(unit_id, position.lat_e7, position.lon_e7, position.course_deg)
+                _put(spare, muster.available[unit_id])
             try:
                 found = spare.nearest(
                     fix.lat_e7, fix.lon_e7, self._options.candidates, on_map, fix.accuracy_m or 0.0, SETTLED_UNLIMITED
@@ -166,7 +164,7 @@ class Router:
                 found = ()
             if not found:
                 return self._by_straight_line(fix, muster, now, "no available unit can reach it by road")
-            return self._by_road(found, on_map, muster, now)
+            return self._by_road(fix, found, on_map, muster, now)
 
         return search
 
@@ -182,7 +180,7 @@ class Router:
             return Proposal("none", "the position is not on the globe")
         muster = self.units.muster(now, is_simulated=is_simulated)
         if not muster.available:
-            return Proposal("none", _nobody(muster.skipped), skipped=_ordered(muster.skipped))
+            return Proposal("none", _nobody(muster.skipped), skipped=_ordered(muster.skipped, muster, fix))
         if self._roads is None:
             return self._by_straight_line(fix, muster, now, "no road data")
         on_map = muster.available.keys() - self._off_map
@@ -197,9 +195,9 @@ class Router:
             return replace(proposal, status="pending")
         if not found:
             return self._by_straight_line(fix, muster, now, "no available unit can reach it by road")
-        return self._by_road(found, on_map, muster, now)
+        return self._by_road(fix, found, on_map, muster, now)
 
-    def _by_road(self, found: Sequence[RoadCandidate], on_map: Collection[UnitId], muster: Muster, now: Instant) -> Proposal:
+    def _by_road(self, fix: Fix, found: Sequence[RoadCandidate], on_map: Collection[UnitId], muster: Muster, now: Instant) -> Proposal:
         skipped = list(muster.skipped)
         skipped += [Skipped(unit_id, "off_map") for unit_id in muster.available.keys() & self._off_map]
         if len(found) < self._options.candidates:
@@ -208,26 +206,26 @@ class Router:
         candidates = tuple(_candidate(UnitId(one.unit_id), one.travel_s, one.distance_m, muster, now) for one in found)
         reason = f"quickest of {len(on_map)} available units" if len(on_map) > 1 else "the only available unit"
         version = self._roads.data_version if self._roads is not None else None
-        return Proposal("proposed", reason + self._caution(candidates), "road", version, candidates, _ordered(skipped))
+        return Proposal("proposed", reason + self._caution(candidates), "road", version, candidates, _ordered(skipped, muster, fix))
 
     def _by_straight_line(self, fix: Fix, muster: Muster, now: Instant, why: str) -> Proposal:
+        squared_m = nearness_to(fix.lat_e7, fix.lon_e7)
+        ranked = [(squared_m(position.lat_e7, position.lon_e7), unit_id) for unit_id, position in muster.available.items()]
+        within = [pair for pair in ranked if pair[0] <= STRAIGHT_M_MAX**2]
         skipped = list(muster.skipped)
-        ranked = []
-        for unit_id, position in muster.available.items():
-            straight_m = distance_m(fix.lat_e7, fix.lon_e7, position.lat_e7, position.lon_e7)
-            if straight_m > STRAIGHT_M_MAX:
-                skipped.append(Skipped(unit_id, "unreachable"))
-            else:
-                ranked.append((straight_m, unit_id))
-        if not ranked:
+        if len(within) < len(ranked):
+            skipped += [Skipped(unit_id, "unreachable") for squared, unit_id in ranked if squared > STRAIGHT_M_MAX**2]
+        if not within:
             reason = f"{why}; every available unit is over {STRAIGHT_M_MAX / 1000:.0f} km away"
-            return Proposal("none", reason, skipped=_ordered(skipped))
-        candidates = tuple(
-            _candidate(unit_id, *drive(straight_m, self._options.detour_share, self._options.straight_kmh), muster, now)
-            for straight_m, unit_id in sorted(ranked)[: self._options.candidates]
-        )
-        reason = f"{why}: nearest of {len(ranked)} by straight line" if len(ranked) > 1 else f"{why}: the only unit, by straight line"
-        return Proposal("proposed", reason + self._caution(candidates), "straight_line", None, candidates, _ordered(skipped))
+            return Proposal("none", reason, skipped=_ordered(skipped, muster, fix))
+        candidates = tuple(self._straight_candidate(fix, unit_id, muster, now) for _, unit_id in nsmallest(self._options.candidates, within))
+        reason = f"{why}: nearest of {len(within)} by straight line" if len(within) > 1 else f"{why}: the only unit, by straight line"
+        return Proposal("proposed", reason + self._caution(candidates), "straight_line", None, candidates, _ordered(skipped, muster, fix))
+
+    def _straight_candidate(self, fix: Fix, unit_id: UnitId, muster: Muster, now: Instant) -> Candidate:
+        position = muster.available[unit_id]
+        straight_m = distance_m(fix.lat_e7, fix.lon_e7, position.lat_e7, position.lon_e7)
+        return _candidate(unit_id, *drive(straight_m, self._options.detour_share, self._options.straight_kmh), muster, now)
 
     def _caution(self, candidates: Sequence[Candidate]) -> str:
         """What a dispatcher should know of the first one before sending it."""
@@ -246,6 +244,18 @@ def _nobody(skipped: Collection[Skipped]) -> str:
     return f"none of {len(skipped)} units is available: " + ", ".join(f"{count} {word}" for word, count in counts.most_common())
 
 
-def _ordered(skipped: Iterable[Skipped]) -> tuple[Skipped, ...]:
-    """In the order of call signs, so that the same situation always reads the same."""
-    return tuple(sorted(skipped, key=lambda one: (one.unit_id, one.reason)))
+def _ordered(skipped: Iterable[Skipped], muster: Muster, fix: Fix) -> tuple[Skipped, ...]:
+    """Nearest first, because that is what people ask: why not the car round the corner? Then those never heard."""
+    squared_m = nearness_to(fix.lat_e7, fix.lon_e7)
+
+    def rank(one: Skipped) -> tuple[float, UnitId]:
+        position = muster.heard.get(one.unit_id)
+        return (inf if position is None else squared_m(position.lat_e7, position.lon_e7)), one.unit_id
+
+    return tuple(sorted(skipped, key=rank))
+
+
+def _put(roads: Roads, position: UnitPosition) -> bool:
+    """Put a unit on the roads. Trackers that stand still say a course of 0, or the last one: it is no heading."""
+    stands = position.speed_kmh is not None and position.speed_kmh < HEADING_KMH_MIN
+    return roads.unit_set(position.unit_id, position.lat_e7, position.lon_e7, None if stands else position.course_deg)

@@ -20,6 +20,8 @@ class Muster:
 
     available: dict[UnitId, UnitPosition]
     skipped: list[Skipped]
+    heard: dict[UnitId, UnitPosition]
+    "Where every unit was last heard, those skipped as well; a copy."
 
 
 class Units:
@@ -94,20 +96,22 @@ class Units:
         """Sort the units: who could go now, and why not each of the others. The two worlds never mix."""
         available: dict[UnitId, UnitPosition] = {}
         skipped: list[Skipped] = []
+        oldest_mono_us = now.mono_us - self._age_max_s * 1e6
         for unit in self._facts.units():
             if unit.simulated is not is_simulated:
                 continue
-            position = self._positions.get(unit.unit_id)
-            status = self.status(unit)
+            unit_id = unit.unit_id
+            position = self._positions.get(unit_id)
+            status = self.status(unit) if unit_id in self._told else unit.status
             if status != "available":
-                skipped.append(Skipped(unit.unit_id, "off" if status == "off" else "busy"))
+                skipped.append(Skipped(unit_id, "off" if status == "off" else "busy"))
             elif position is None:
-                skipped.append(Skipped(unit.unit_id, "position_unknown"))
-            elif age_s(position, now) > self._age_max_s:
-                skipped.append(Skipped(unit.unit_id, "position_old"))
+                skipped.append(Skipped(unit_id, "position_unknown"))
+            elif position.at.mono_us < oldest_mono_us:
+                skipped.append(Skipped(unit_id, "position_old"))
             else:
-                available[unit.unit_id] = position
-        return Muster(available, skipped)
+                available[unit_id] = position
+        return Muster(available, skipped, dict(self._positions))
 
     def _prune(self) -> None:
         """Forget units that are no longer registered."""

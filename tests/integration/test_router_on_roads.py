@@ -94,8 +94,8 @@ def test_an_alarm_off_the_map_still_gets_a_unit_and_says_how(contents, areas):
 
 
 def test_a_search_over_its_budget_is_owed_and_then_paid(contents, areas):
-    router = Router(areas, FakeFacts(Unit(UnitId("near"))), RoadOptions(settled_max=1), Roads(contents))
+    router = Router(areas, FakeFacts(Unit(UnitId("near"))), RoadOptions(settled_max=1), Roads(contents), Roads(contents))
     router.unit_moved(UnitId("near"), 601780000, 249400000, None, None, NOW)
     fix = Fix(601650000, 249500000)
     assert router.propose(fix, NOW).status == "pending"
-    assert router.propose(fix, NOW, is_hurried=False).basis == "road"
+    assert router.patient_search(fix, NOW)().basis == "road"

@@ -48,7 +48,7 @@ class FakeRoads:
 
     def nearest(self, lat_e7, lon_e7, count, available, accuracy_m, settled_max):
         self.asked.append((lat_e7, lon_e7, count, set(available), accuracy_m, settled_max))
-        if self.fault is not None and (self.fault is not RoadsSlow or settled_max != SETTLED_UNLIMITED):
+        if self.fault is not None:
             raise self.fault("not now")
         found = sorted((self.times[one], one) for one in available if one in self.times)
         return [Drive(one, seconds, seconds * 10) for seconds, one in found[:count]]
@@ -70,18 +70,18 @@ def square(lat, lon):
     return json.dumps({"type": "Polygon", "coordinates": [ring]})
 
 
-def router(units, roads=None, **options):
+def router(units, roads=None, spare=None, **options):
     sources = [
         AreaSource(CentreId("cic-ovl"), square(50.5, 3.5), backup_id=CentreId("cic-ant")),
         AreaSource(CentreId("cic-ant"), square(50.5, 4.5)),
         AreaSource(CentreId("national"), national_fallback=True),
     ]
-    return Router(Areas(sources), FakeFacts(*units), RoadOptions(**options), roads)
+    return Router(Areas(sources), FakeFacts(*units), RoadOptions(**options), roads, spare)
 
 
-def fleet(roads=None, moved=(), **options):
+def fleet(roads=None, moved=(), spare=None, **options):
     """Three units near, in the middle and far; ``moved``: (name, place, second) on top."""
-    one = router([Unit(UnitId(name)) for name in ("G-1", "G-2", "G-3")], roads, **options)
+    one = router([Unit(UnitId(name)) for name in ("G-1", "G-2", "G-3")], roads, spare, **options)
     for name, place, second in (("G-1", NEAR, 0), ("G-2", MIDDLE, 0), ("G-3", FAR, 0), *moved):
         assert one.unit_moved(UnitId(name), *place, 90.0, 30.0, at(second))
     return one
@@ -153,11 +153,27 @@ def test_without_road_times_the_straight_line_stands_in_and_says_so(roads, statu
     assert (proposal.candidates[0].travel_s, proposal.candidates[0].distance_m) == drive(straight_m, 1.4, 40.0)
 
 
-def test_a_slow_search_is_finished_when_nobody_waits():
-    one = fleet(FakeRoads({"G-1": 400.0, "G-2": 212.0}, fault=RoadsSlow))
+def test_a_slow_search_is_finished_on_the_spare_roads():
+    one = fleet(FakeRoads(fault=RoadsSlow), spare=(spare := FakeRoads({"G-1": 400.0, "G-2": 212.0})))
     assert one.propose(PRESS, at(1)).status == "pending"
-    proposal = one.patient_search(PRESS, at(2))()
+    search = one.patient_search(PRESS, at(2))
+    one.unit_moved(UnitId("G-1"), *FAR, 90.0, 30.0, at(3))
+    proposal = search()
     assert (proposal.status, proposal.basis, proposal.candidates[0].unit_id) == ("proposed", "road", "G-2")
+    assert spare.asked[0][-1] == SETTLED_UNLIMITED and spare.placed["G-1"][:2] == NEAR, "it searches what was true when it was asked"
+
+
+@pytest.mark.parametrize("spare", [None, FakeRoads(fault=OutsideMap), FakeRoads()], ids=["none", "off the map", "unreachable"])
+def test_a_patient_search_that_finds_no_road_says_so(spare):
+    proposal = fleet(FakeRoads(fault=RoadsSlow), spare=spare).patient_search(PRESS, at(2))()
+    assert (proposal.status, proposal.basis) == ("proposed", "straight_line")
+
+
+def test_the_nearest_of_the_skipped_stands_first():
+    one = router([Unit(UnitId(name), "busy") for name in ("G-1", "G-2", "G-3", "G-4")])
+    for name, place in (("G-1", FAR), ("G-2", NEAR), ("G-3", MIDDLE)):
+        one.unit_moved(UnitId(name), *place, None, None, at(0))
+    assert [skipped.unit_id for skipped in one.propose(PRESS, at(1)).skipped] == ["G-2", "G-3", "G-1", "G-4"]
 
 
 def test_without_a_position_no_unit_is_named_and_the_case_names_the_centre():
