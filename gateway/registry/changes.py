@@ -21,6 +21,8 @@ CHAIN_START = bytes(32)
 
 _TAIL = re.compile(rb',"hash":"([0-9a-f]{64})"}\Z')
 
+_NO_END = "has no end"
+
 Fields = dict[str, object]
 
 
@@ -85,6 +87,11 @@ class Line:
     wrong: str | None
     "None: everything fits."
 
+    @property
+    def has_no_end(self) -> bool:
+        """Half a line: what follows would be written onto it."""
+        return self.wrong == _NO_END
+
 
 def read_lines(data: bytes, offset: int, n: int, head: bytes) -> Iterator[Line]:
     """The lines of a piece of the log that begins at ``offset``, after change ``n`` whose hash is ``head``.
@@ -106,7 +113,7 @@ def read_lines(data: bytes, offset: int, n: int, head: bytes) -> Iterator[Line]:
 def _judge(raw: bytes, due: int, head: bytes | None) -> tuple[Change | None, bytes | None, str | None]:
     """(change, hash, what is wrong) of one line that should be change ``due``."""
     if not raw.endswith(b"\n"):
-        return None, None, "has no end"
+        return None, None, _NO_END
     record, stored = _split(raw[:-1])
     if stored is None:
         return None, None, "can't be read"

@@ -120,10 +120,13 @@ class Index:
     def rows(self, after_n: int = 0) -> list[Row]:
         """Entries that changed after change ``after_n``, in the order of their ids."""
         found = self._db.execute("SELECT noun, id, fields, n, at_us, actor, added_at_us FROM record WHERE n > ? ORDER BY noun, id", (after_n,))
-        return [
-            Row(noun, key, None if fields is None else json.loads(fields), n, at_us, actor, added_at_us)
-            for noun, key, fields, n, at_us, actor, added_at_us in found
-        ]
+        return [Row(noun, key, self._read(fields), n, at_us, actor, added_at_us) for noun, key, fields, n, at_us, actor, added_at_us in found]
+
+    def _read(self, fields: str | None) -> Values | None:
+        try:
+            return None if fields is None else cast("Values", json.loads(fields))
+        except ValueError as error:
+            raise IndexDamaged(f"{self.path} is damaged ({error}); run `gateway registry rebuild`") from error
 
     def clear(self) -> None:
         """Forget every entry. Inside ``writing``."""
@@ -150,5 +153,5 @@ def _translated(path: str) -> Iterator[None]:
         if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             raise RegistryError(f"{path} is held by another process for more than {BUSY_WAIT_S:.0f} s; try again when it has finished") from error
         raise RegistryError(f"{path}: {error}; check the disk and the rights of the folder") from error
-    except (sqlite3.DatabaseError, ValueError) as error:
+    except sqlite3.DatabaseError as error:
         raise IndexDamaged(f"{path} is damaged ({error}); run `gateway registry rebuild`") from error

@@ -184,7 +184,8 @@ def _secret_hash(value: object) -> str:
 def _device(key: str, values: Values) -> Device:
     filled = _filled(DEVICE, values)
     filled["identifiers"] = tuple(_strings(filled["identifiers"]))
-    filled["trust_max"] = Trust[str(filled["trust_max"])]
+    # A tier that a newer version knows and this one does not is worth no more than a claim.
+    filled["trust_max"] = Trust.__members__.get(str(filled["trust_max"]), Trust.T1)
     return Device(DeviceId(key), **filled)  # type: ignore[arg-type]
 
 

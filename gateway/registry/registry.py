@@ -178,11 +178,13 @@ class Registry:
             except CommandError as error:
                 refusal = error  # raised below: what the log held was followed all the same
             else:
-                position = self._append(draft.changes) if draft.changes else self._position
-                self._index.put(draft.rows.values(), position)
+                if draft.changes:
+                    position = self._append(draft.changes)
+                    self._index.put(draft.rows.values(), position)
         if refusal:
             raise refusal
-        self._position, self.snapshot = position, draft.snapshot
+        if draft.changes:
+            self._position, self.snapshot = position, draft.snapshot
         return done
 
     def mint_setup_token(self, now: Instant, random_bytes: bytes) -> credentials.SetupToken | None:
@@ -221,6 +223,8 @@ class Registry:
             proof, lines = self._prove()
             if proof.damage and not force:
                 raise RegistryError(f"{self._log.path}: {'; '.join(proof.damage)}; restore it from a backup, or go on without these: --force")
+            if lines and lines[-1].has_no_end:
+                self._log.cut(lines[-1].offset)  # the next change must not be written onto half a line
             rows = _replayed({}, [line.change for line in lines if line.change])
             self._index.clear()
             self._index.put(rows.values(), Position(proof.n, proof.head, self._log.size(), self._index.position().rebuilt + 1))

@@ -7,7 +7,7 @@ on ``registry.lock``; only whoever is alone may replace a damaged index.
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 from gateway.errors import RegistryError
@@ -29,6 +29,8 @@ class ChangeLogFile:
             return self._path.stat().st_size
         except FileNotFoundError:
             return 0
+        except OSError as error:
+            raise _unusable(self._path, error) from error
 
     def read(self, offset: int) -> bytes:
         """Everything from there to the end."""
@@ -38,6 +40,8 @@ class ChangeLogFile:
                 return file.read()
         except FileNotFoundError:
             return b""
+        except OSError as error:
+            raise _unusable(self._path, error) from error
 
     def append(self, data: bytes) -> None:
         """Write at the end and sync; durable when it returns, the file's own name included."""
@@ -70,21 +74,20 @@ def open_registry(data_dir: str | Path, known: Known | None = None) -> Iterator[
     Raises RegistryError when the files can't be used.
     """
     folder = Path(data_dir) / "registry"
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = _open_private(folder / "registry.lock", os.O_RDWR | os.O_CREAT)
-    except OSError as error:
-        cause = (error.strerror or str(error)).lower()
-        raise RegistryError(f"{error.filename or folder} can't be used ({cause}); correct data_dir or its rights") from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_SH)
-        index = _open_index(folder / "registry.sqlite", lock)
+    with ExitStack() as held:
         try:
-            yield Registry(ChangeLogFile(folder / "changes.jsonl"), index, known)
-        finally:
-            index.close()
-    finally:
-        os.close(lock)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = held.enter_context(_opened(folder / "registry.lock", os.O_RDWR | os.O_CREAT))
+            fcntl.flock(lock, fcntl.LOCK_SH)
+            index = held.enter_context(closing(_open_index(folder / "registry.sqlite", lock)))
+        except OSError as error:
+            raise _unusable(folder, error) from error
+        yield Registry(ChangeLogFile(folder / "changes.jsonl"), index, known)
+
+
+def _unusable(path: Path, error: OSError) -> RegistryError:
+    cause = (error.strerror or str(error)).lower()
+    return RegistryError(f"{error.filename or path} can't be used ({cause}); correct data_dir or its rights")
 
 
 def _open_index(path: Path, lock: int) -> Index:

@@ -217,6 +217,19 @@ def test_a_damaged_index_is_put_aside_and_made_anew(gateway: Gateway, tmp_path: 
     assert len(list(folder.glob("registry.sqlite.damaged-*"))) == 2
 
 
+@pytest.mark.parametrize("name", ["registry", "registry/registry.lock", "registry/registry.sqlite", "registry/changes.jsonl"])
+def test_files_that_cannot_be_used_are_said(gateway: Gateway, tmp_path: Path, name: str) -> None:
+    path = tmp_path / "data" / name
+    path.parent.mkdir(parents=True)
+    if name == "registry":
+        path.write_text("a file where a folder is due")
+    else:
+        path.mkdir()
+    code, out, err = gateway("unit", "list")
+    assert (code, out) == (1, "")
+    assert "correct" in err or "check the disk" in err
+
+
 def test_a_data_folder_that_cannot_be_made_is_said(gateway: Gateway, tmp_path: Path) -> None:
     text = (tmp_path / "gateway.toml").read_text().replace('data_dir = "data"', 'data_dir = "centre-1.secret/data"')
     (tmp_path / "gateway.toml").write_text(text)

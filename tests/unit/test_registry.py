@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from gateway.errors import CommandError, RegistryError
-from gateway.model import Facts, Instant, Trust
+from gateway.model import Device, Facts, Instant, Trust
 from gateway.registry.changes import CHAIN_START, chain, read_lines
 from gateway.registry.credentials import hash_secret, hash_token, new_token, verify_secret
 from gateway.registry.index import Index, IndexDamaged
@@ -119,10 +119,10 @@ def test_saying_the_same_again_writes_nothing() -> None:
     log = MemoryLog()
     registry = opened(log)
     put(registry, "unit", "G-21", zone="5415")
-    size = log.size()
+    size, version = log.size(), registry._index._db.total_changes
     (done,) = registry.apply([Wish("unit", "G-21", {"zone": "5415", "status": "available", "simulated": None})], "anna", AT_US + 1)
     assert done.action == "same"
-    assert log.size() == size
+    assert (log.size(), registry._index._db.total_changes) == (size, version)
 
 
 def test_answers_have_stable_keys_and_no_secret(registry: Registry) -> None:
@@ -580,6 +580,21 @@ def test_rebuild_passes_over_damage_only_when_forced() -> None:
     assert registry.unit("G-1") is not None
 
 
+@pytest.mark.parametrize("tail", [b"", b'{"n":', b"\0\0\n", b'{"n":9}\n{', b'{"n":9,"hash":"%b"}\n' % (b"0" * 64)])
+def test_what_is_entered_after_a_forced_rebuild_is_found_again(tail: bytes) -> None:
+    log = MemoryLog(damaged().data + tail)
+    registry = opened(log)
+    registry.rebuild(force=True)
+    for number in range(3):
+        put(registry, "unit", f"G-{number}")
+    again = opened(MemoryLog(log.data))
+    assert again.damage is not None
+    assert {unit.unit_id for unit in again.units()} == {"G-0", "G-1", "G-2"}
+    again.rebuild(force=True)
+    assert again.snapshot.rows == registry.snapshot.rows
+    assert again.snapshot.n == registry.snapshot.n
+
+
 def test_a_lost_end_of_the_log_is_said_and_nothing_is_written_over_it() -> None:
     log, index = MemoryLog(story().data), Index(":memory:")
     opened(log, index)
@@ -605,6 +620,12 @@ def test_a_log_that_was_swapped_for_another_is_noticed() -> None:
         put(registry, "unit", f"G-{other.size()}")
     log.data = other.data
     assert Registry(log, index).verify().damage
+
+
+def test_a_tier_that_only_a_newer_version_knows_is_worth_no_more_than_a_claim() -> None:
+    device = NOUNS["device"].build("dev-1", {"trust_max": "T7"})
+    assert isinstance(device, Device)
+    assert device.trust_max is Trust.T1
 
 
 @pytest.mark.parametrize("action", ["fly", "set"])
