@@ -20,6 +20,8 @@ COMMANDS = {
     "registry": ("registry", "prove the registry's change log, or make its index anew"),
     "alarm": ("alarm", "list, show, explain, take and close alarms"),
     "centre": ("centre", "a stand-in centre; try the way to a real one step by step"),
+    "journal": ("journal", "the record of everything: its files, the proof that nothing was changed, its records"),
+    "audit": ("audit", "prove the access log: who looked at what, and why"),
     "roads": ("roads", "road index: build one from OpenStreetMap, ask it for times and units"),
     "decode": ("decode", "hex frames on standard input -> one JSON object a line"),
     "identify": ("identify", "hex on standard input -> the likely protocols, best first"),

@@ -8,6 +8,9 @@ simulated disk; on the real one they never suspend, because they run in the writ
 from pathlib import Path
 from typing import Protocol
 
+JOURNAL_FOLDER = "journal"
+"Where the journal stands in the gateway's data_dir."
+
 
 class ReadableDisk(Protocol):
     """The part that reading needs."""

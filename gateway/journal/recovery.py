@@ -160,6 +160,10 @@ class Recovery:
         """How many were found."""
         return sum(segment.records for segment in self.segments)
 
+    def with_losses(self, losses: tuple[Loss, ...]) -> "Recovery":
+        """The same journal with only these losses."""
+        return replace(self, losses=losses)
+
     @property
     def stretches(self) -> list[Stretch]:
         """All valid bytes in reading order."""
