@@ -97,7 +97,11 @@ def views_of(house: House, who: Principal, where: str, alarm_ids: list[str], now
 
 def list_alarms(house: House, call: Call, given: None) -> Answer:
     """Open alarms (or ``?state=``) that are the caller's own, with positions: one access record per sitting and alarm."""
-    alarms = visible(house, call, call.request.fields().get("state", "open"))
+    try:
+        wanted = call.request.fields().get("state", "open")
+    except ValueError:
+        raise Refused("bad_field", "The query has too many fields.") from None
+    alarms = visible(house, call, wanted)
     return Parts(list_parts(house, call.principal, f"in a list from {place_of(call)}", alarms, call.now))
 
 

@@ -246,7 +246,8 @@ def unrecorded(house: House, who: Principal, items: Iterable[Item], now: Instant
 def is_welcome(house: House, principal: Principal, now: Instant) -> bool:
     """Whether a stream may go on: the session lives, or the token's user is still who they were."""
     if principal.session_key:
-        return house.sessions.use(principal.session_key, now) is not None
+        session = house.sessions.use(principal.session_key, now)
+        return session is not None and house.registry.user(principal.name) == session.user
     if principal.role == "local":
         return True
     user = house.registry.user(principal.name)

@@ -38,7 +38,7 @@ def identify(house: House, request: Request, roles: frozenset[str], parts: Mappi
         return token_caller(house, request)
     if cookie := cookie_of(request.header("cookie"), request.secure):
         session = house.sessions.find(cookie, now)
-        if session is not None:
+        if session is not None and house.registry.user(session.user.user_id) == session.user:
             require_own_page(house, request, session.csrf)
             return session.principal
     return NOBODY

@@ -98,6 +98,8 @@ def remover(noun: str) -> Handler:
         key = call.parts["id"]
         if not is_own(house, call, noun, key):
             raise Refused(f"unknown_{noun}")
+        if noun == "user" and key == call.principal.name:
+            raise Refused("conflict", "Nobody removes themself: ask another administrator.")
         actor, now_us = call.principal.name, call.now.wall_us
 
         def tell(existed: object, now: Instant) -> Answer:

@@ -29,6 +29,8 @@ SECOND_US = 1_000_000
 class Session:
     """One person at one browser."""
 
+    user: User
+    "As it was at the log-in. Changed since, by whomever: the session is over."
     principal: Principal
     csrf: str = field(repr=False)
     started_mono_us: int
@@ -50,7 +52,7 @@ class Sessions:
         cookie = self.random_bytes(32).hex()
         key = _hash(cookie)
         principal = Principal(user.role, user.user_id, user.centre_id, user.zone, session_key=key)
-        session = Session(principal, self.random_bytes(32).hex(), now.mono_us, now.mono_us)
+        session = Session(user, principal, self.random_bytes(32).hex(), now.mono_us, now.mono_us)
         self._open[key] = session
         while len(self._open) > SESSIONS_MAX:
             self._open.popitem(last=False)

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from email.utils import formatdate
 from functools import partial
+from ipaddress import ip_address
 
 import h11
 import trio
@@ -42,6 +43,7 @@ BODY_S = 30.0
 "From the first byte of a request to the end of its body."
 IDLE_S = 75.0
 "How long a connection may be silent between two requests of somebody who is logged in."
+SEND_BYTES = 65_536
 SEND_S = 10.0
 "A reader that takes nothing for so long is gone."
 DURABLE_S = 10.0
@@ -207,7 +209,7 @@ class HttpServer:
         path, query = split_untrusted(target)
         peer, secure = link.peer, link.secure
         if self._options.behind_proxy and is_this_host(peer):
-            peer = headers.get("x-forwarded-for", peer).rpartition(",")[2].strip()
+            peer = address_in(headers.get("x-forwarded-for", peer).rpartition(",")[2].strip())
             secure = headers.get("x-forwarded-proto", "").strip() == "https"
         link.requests += 1
         return Request(
@@ -363,9 +365,10 @@ class _Link:
         return event
 
     async def send(self, data: bytes) -> None:
-        """Send everything, or find that the reader is gone."""
-        with trio.fail_after(SEND_S):
-            await self.stream.send_all(data)
+        """Send everything, or find that the reader is gone: slow is fine, standing still is not."""
+        for start in range(0, len(data), SEND_BYTES):
+            with trio.fail_after(SEND_S):
+                await self.stream.send_all(data[start : start + SEND_BYTES])
 
     def is_reusable(self) -> bool:
         """Whether another request may follow on this connection."""
@@ -404,6 +407,14 @@ def headers_untrusted(head: h11.Request) -> dict[str, str]:
     if headers.get("content-length", "0").isdecimal() and int(headers.get("content-length", "0")[:12]) > BODY_BYTES_MAX:
         raise Refused("too_large")
     return headers
+
+
+def address_in(word: str) -> str:
+    """The address that a proxy tells; empty for anything else, which is then nobody's."""
+    try:
+        return str(ip_address(word))
+    except ValueError:
+        return ""
 
 
 def tls_context(options: TlsOptions) -> ssl.SSLContext:

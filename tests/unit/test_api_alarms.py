@@ -76,6 +76,10 @@ def test_a_state_that_does_not_exist_is_said_so(api):
     assert (reply.status, code_of(reply)) == (400, "bad_field")
 
 
+def test_a_query_of_a_thousand_fields_is_refused(api):
+    assert ask(api, "GET", "/api/v1/alarms?" + "&".join(f"a{n}=1" for n in range(1000))).status == 400
+
+
 def test_lists_put_first_who_waits_longest(api):
     early = alarm("0c" * 16, received_at_us=1)
     api.house.desk.kept["0c" * 16] = early

@@ -1,6 +1,7 @@
 """Logging in, staying in, being thrown out: sessions, CSRF, throttling, tokens, the first administrator (R-66, R-69)."""
 
 import hashlib
+from dataclasses import replace
 
 import orjson
 import pytest
@@ -95,6 +96,13 @@ def test_a_user_who_changes_while_the_password_is_verified_is_not_let_in(api):
 def test_a_session_ends_when_nobody_uses_it(api, quiet_s, status):
     headers = session_headers(api, "anna")
     assert ask(api, "GET", "/api/v1/me", headers=headers, now=at(quiet_s)).status == status
+
+
+@pytest.mark.parametrize("change", [{"active": False}, {"role": "admin"}, {"centre_id": "*"}, {"secret_hash": "argon:another"}])
+def test_a_session_ends_when_its_user_is_changed_by_whomever(api, change):
+    headers = session_headers(api, "anna")
+    api.house.registry.users["anna"] = replace(api.house.registry.users["anna"], **change)
+    assert ask(api, "GET", "/api/v1/me", headers=headers).status == 401
 
 
 def test_a_session_ends_after_twelve_hours_however_busy(api):

@@ -106,6 +106,7 @@ def test_a_changed_user_is_logged_out_everywhere(api):
 def test_an_administrator_cannot_lock_out_themself(api):
     for change in ({"active": False}, {"role": "operator"}):
         assert code_of(ask(api, "PUT", "/api/v1/users/adam", change)) == "conflict"
+    assert code_of(ask(api, "DELETE", "/api/v1/users/adam")) == "conflict"
     assert ask(api, "PUT", "/api/v1/users/adam", {"password": "a", "new_token": True}).status == 400
 
 

@@ -285,6 +285,7 @@ async def test_a_proxy_on_this_host_is_not_one_source_and_tells_whose_request_it
         for browser in browsers:
             answer = await browser.ask("GET", "/metrics", forwarded)
             assert answer.status == 401, "it is from 10.9.9.9, not from here"
+        assert (await browsers[0].ask("GET", "/metrics", {"x-forwarded-for": "a" * 5_000})).status == 401
         cookie = house.session()
         reply = await browsers[0].ask("GET", "/api/v1/me", forwarded | {"cookie": cookie["cookie"].replace("gateway", "__Host-gateway", 1)})
         assert reply.status == 200, "and it came over TLS"
