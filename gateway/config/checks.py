@@ -59,7 +59,7 @@ def check(config: "Config", notes: Notes, protocols: Mapping[str, tuple[str, ...
         check_networks(notes, ("sms", position, "allow"), bridge.allow)
     check_bridges(config.sms, notes)
     check_centres(config, notes)
-    check_fallback(config.fallback, notes)
+    check_fallback(config.fallback, config.api.public_url, notes)
     check_order(config, notes)
     if config.roads.file is None:
         notes.warn(("roads",), "no road index: units are proposed by straight lines; make one with `gateway roads build` and name it in roads.file")
@@ -280,7 +280,7 @@ def check_order(config: "Config", notes: Notes) -> None:
         notes.complain(("supervision", "battery_critical_percent"), "is above battery_low_percent; lower it")
 
 
-def check_fallback(fallback: FallbackOptions, notes: Notes) -> None:
+def check_fallback(fallback: FallbackOptions, public_url: str | None, notes: Notes) -> None:
     """The keys of the chosen kind are there, and no others."""
     wanted = {"kannel": _KANNEL_KEYS, "command": ("command",)}.get(fallback.kind, ())
     if not notes.is_sound("fallback", "kind"):
@@ -293,6 +293,10 @@ def check_fallback(fallback: FallbackOptions, notes: Notes) -> None:
             notes.complain(path, f"does not belong to fallback.kind = \"{fallback.kind}\"; remove it or choose another kind")
     if fallback.kind == "none":
         notes.warn(("fallback",), "nobody is told by another link when no centre answers; configure kind = \"kannel\" or \"command\"")
+    elif fallback.position:
+        notes.warn(("fallback", "position"), "whoever carries that text reads where she is; leave it false unless its readers have no console")
+    elif public_url is None:
+        notes.warn(("fallback",), "its text can name neither place nor console; set api.public_url")
     if fallback.kind == "kannel" and fallback.url is not None:
         check_url(notes, ("fallback", "url"), fallback.url)
     if fallback.kind == "command" and fallback.command and not fallback.command[0].startswith("/"):

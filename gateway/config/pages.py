@@ -19,6 +19,7 @@ WIDTH = 120
 
 _SAMPLES: dict[str, object] = {
     "ApiOptions.public_url": "https://gateway.example",
+    "ApiOptions.tiles_file": "city.tiles",
     "TlsOptions.cert_file": "tls.crt",
     "TlsOptions.key_file": "tls.key",
     "TlsOptions.client_ca_file": "clients.crt",

@@ -424,6 +424,13 @@ def test_warnings_tell_what_works_and_is_hardly_meant(folder: Path) -> None:
     assert "alerts are not signed" in said
 
 
+def test_a_fallback_text_that_says_too_much_or_too_little_is_odd(folder: Path) -> None:
+    text = GOOD + '[fallback]\nkind = "command"\ncommand = ["/bin/true"]\n'
+    assert "set api.public_url" in warned(folder, text)
+    assert ": fallback" not in warned(folder, text + '[api]\npublic_url = "https://gateway.example"\n')
+    assert "reads where she is" in warned(folder, text + "position = true\n")
+
+
 def test_a_private_network_that_anybody_reaches_is_odd(folder: Path) -> None:
     text = GOOD.replace('"127.0.0.1:5023"', '"0.0.0.0:5023"\ngroup = "apn-sim"')
     assert "vouches for every sender" in warned(folder, text)
