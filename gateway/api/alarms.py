@@ -32,6 +32,7 @@ def alarm_json(house: House, alarm: Alarm, now: Instant, *, with_track: bool = F
         "device_silent": alarm.device_silent,
         "offered_to": list(alarm.offered_to),
         "last_press_at": time_text(alarm.last_press_at_us) if alarm.last_press_at_us else None,
+        "owner": alarm.taken_by,
         "outcome": alarm.outcome,
         "unit_assigned": alarm.unit_assigned,
         "linked_to": alarm.linked_to,

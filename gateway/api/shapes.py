@@ -271,6 +271,8 @@ class AlarmSeen(Struct, omit_defaults=True):
     device_silent: bool
     offered_to: list[str]
     last_press_at: Time | None
+    owner: str | None
+    "The operator who took it, as their centre names them; ``centre.taken_by`` is the centre."
     outcome: str | None
     unit_assigned: str | None
     linked_to: str | None

@@ -84,7 +84,7 @@ class ApiOptions:
     public_url: str | None = None
     "Address by which people reach the console; used in links."
     tiles_file: str | None = None
-    "Base map of the console, made by `gateway map`; without one the console's map has no ground."
+    "Base map of the console, made by `gateway roads tiles`; without one the console's map has no ground."
     connections_max: int = 2_000
     "Connections at the same time."
     connections_per_source_max: int = 500

@@ -158,7 +158,7 @@ def test_taking_by_key_or_button_asks_the_gateway(window, gateway):
     page = opened(window, gateway, seen)
     page.press("t")
     assert request(gateway, f"/alarms/{seen['alarm_id']}/take") == {}
-    gateway.change("told", seen | {"state": "ACKED", "centre": seen["centre"] | {"taken_by": "anna"}})
+    gateway.change("told", seen | {"state": "ACKED", "owner": "anna", "centre": seen["centre"] | {"taken_by": "east"}})
     page.wait_text(".owner-line", "Taken by anna")
     assert "Take" not in " ".join(page.texts(".action"))
     page.press("t")
@@ -222,6 +222,18 @@ def test_a_refused_action_says_why_and_what_to_do(window, gateway):
     page.wait_text("dialog", "It ended.")
     assert "Read it." in page.text("dialog")
     page.press("Escape")
+
+
+def test_the_history_is_told_in_sentences(window, gateway):
+    seen = alarm()
+    records = [{"at": f"2026-03-09T13:03:1{second}Z", "text": f"Sentence {number}."} for number, second in enumerate((1, 1, 2))]
+    gateway.answers["GET", f"/api/v1/alarms/{seen['alarm_id']}/story"] = (200, {"alarm_id": seen["alarm_id"], "records": records})
+    page = opened(window, gateway, seen)
+    page.run("[...document.querySelectorAll('.more button')].find((e) => e.textContent === 'History').click()")
+    page.wait_text(".story", "Sentence 2.")
+    assert [bool(text) for text in page.run("return [...document.querySelectorAll('.story time')].map((e) => e.textContent)")] == [True, False, True]
+    page.press("Escape")
+    page.wait("the dialog closes", lambda: page.texts("dialog") == [])
 
 
 def test_keys_are_left_alone_while_somebody_types(window, gateway):

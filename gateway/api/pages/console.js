@@ -6,7 +6,7 @@ import { Detail } from "./detail.js";
 import * as dialogs from "./dialogs.js";
 import { announce, h, setText } from "./dom.js";
 import { Door } from "./door.js";
-import { List } from "./list.js";
+import { List, ownerOf } from "./list.js";
 import { AlarmMap } from "./map.js";
 import { People } from "./people.js";
 import { Problem, get, post, rememberCsrf } from "./server.js";
@@ -118,7 +118,7 @@ class Console {
       announce(unit ? t("say.raised_unit", { id, unit, drive: drive(alarm.responder.travel_s) }) : t("say.raised", { id }), { urgent: true });
     } else if (name === "pressed") announce(t("say.pressed", { id }), { urgent: true });
     else if (name === "escalated" && phase(alarm) === "alarm") announce(t("say.escalated", { id }), { urgent: true });
-    else if (name === "told" && alarm.centre?.taken_by !== before?.centre?.taken_by) announce(t("say.taken", { id, who: alarm.centre.taken_by ?? "" }));
+    else if (name === "told" && before && ownerOf(alarm) !== ownerOf(before)) announce(t("say.taken", { id, who: ownerOf(alarm) ?? "" }));
     else if (name === "resolved") announce(t("say.resolved", { id }));
   }
 

@@ -2,7 +2,7 @@
 
 import { phase, shortId } from "./desk.js";
 import { clear, h, setContent, setText, shape } from "./dom.js";
-import { badgesOf, ownerText } from "./list.js";
+import { badgesOf, ownerOf, ownerText } from "./list.js";
 import { ago, clockTime, dayAndTime, distance, drive, named, t, watch } from "./words.js";
 
 const AMBER_S = 30;
@@ -86,7 +86,7 @@ export class Detail {
   #buttons(alarm, now) {
     for (const button of this.actions.children) {
       const name = button.dataset.act;
-      button.hidden = (name === "take" && alarm.centre?.taken_by === this.me.name) || (now === "resolved" && name !== "silence")
+      button.hidden = (name === "take" && ownerOf(alarm) === this.me.name) || (now === "resolved" && name !== "silence")
         || (name === "silence" && now !== "alarm");
       if (name === "silence") button.setAttribute("aria-pressed", String(this.desk.isSilenced(alarm)));
     }

@@ -7,13 +7,13 @@ const OUTCOMES = [
   "REAL_INTERVENTION", "REAL_ARREST", "REAL_OFFENDER_GONE", "REAL_OTHER_HELP", "PRECAUTION", "TEST", "ACCIDENTAL", "TECHNICAL", "THIRD_PARTY", "UNKNOWN",
 ];
 
-function open(title, content, { confirm, danger = false } = {}) {
+function open(title, content, { confirm, danger = false, wide = false } = {}) {
   return new Promise((resolve) => {
-    const form = h("form", { method: "dialog" }, h("h2", {}, title), content,
+    const form = h("form", { method: "dialog" }, h("h2", { tabindex: -1, autofocus: !confirm }, title), content,
       h("div", { class: "dialog-actions" },
         h("button", { type: "button", class: "quiet", onclick: () => dialog.close() }, t(confirm ? "dialog.cancel" : "dialog.close")),
         confirm && h("button", { type: "submit", class: danger ? "danger" : "primary", value: "yes" }, confirm)));
-    const dialog = h("dialog", { "aria-label": title }, form);
+    const dialog = h("dialog", { "aria-label": title, class: wide ? "wide" : null }, form);
     dialog.addEventListener("close", () => {
       resolve(dialog.returnValue === "yes" ? Object.fromEntries(new FormData(form)) : null);
       dialog.remove();
@@ -54,14 +54,16 @@ export function problem(error) {
   return open(t("problem.title"), [h("p", {}, isFar ? t("door.unreachable") : error.message), h("p", { class: "hint" }, error.todo)]);
 }
 
+/** Each record as a sentence, in the gateway's words; those of one second stand together. */
 export function story(id, records) {
+  let second = "";
   const line = (record) => {
-    const { at, event, ...rest } = record;
-    const when = Number.isNaN(Date.parse(at)) ? String(at ?? "") : clockTime(Date.parse(at));
-    return h("li", {}, h("time", {}, when), h("span", { class: "story-event" }, named("story", event ?? record.kind ?? "")),
-      h("span", { class: "story-rest" }, record.text ?? Object.entries(rest).map(([key, value]) => `${key} ${typeof value === "object" ? JSON.stringify(value) : value}`).join(", ")));
+    const at = clockTime(Date.parse(record.at));
+    const isSame = at === second;
+    second = at;
+    return h("li", {}, h("time", {}, isSame ? "" : at), h("span", {}, record.text));
   };
-  return open(t("story.title", { id }), h("ol", { class: "story" }, records.map(line)));
+  return open(t("story.title", { id }), h("ol", { class: "story" }, records.map(line)), { wide: true });
 }
 
 export function help() {

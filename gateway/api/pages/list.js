@@ -93,8 +93,11 @@ export function badgesOf(alarm) {
   return badges;
 }
 
+/** The operator where the gateway says who, else the centre. */
+export const ownerOf = (alarm) => alarm.owner ?? alarm.centre?.taken_by ?? null;
+
 export function ownerText(alarm) {
-  const owner = alarm.centre?.taken_by;
+  const owner = ownerOf(alarm);
   if (alarm.state === "RESOLVED") return t("owner.resolved", { outcome: named("outcome", alarm.outcome ?? "UNKNOWN") });
   return owner ? t("owner.taken", { who: owner }) : t("owner.nobody");
 }
