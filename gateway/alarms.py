@@ -148,6 +148,8 @@ class Alarms:
         self._open: dict[str, list[str]] = {}
         "person -> ids of alarms that are not ended, oldest first"
         self._person: dict[str, str] = {}
+        self._last_of: dict[str, str] = {}
+        "device id -> its newest alarm"
         self._presses = Presses()
         self._windows: dict[str, int] = {}
         "device id -> monotonic end of its test window"
@@ -288,7 +290,7 @@ class Alarms:
         before = self._presses.same_key(sighting.person, key)
         alarm_id = mint_alarm_id(device.device_id, key, time, sighting.now.wall_us)
         doubts = list(sighting.doubts)
-        if before is not None and time.can_be_trusted:
+        if before is not None and (report.sequence is not None or report.event_at_us is not None):
             doubts.append("replay_suspect")
         if alarm_id in self._alarms:
             alarm_id = mint_alarm_id(device.device_id, key, time, sighting.now.wall_us, attempt=sighting.now.wall_us)
@@ -299,7 +301,7 @@ class Alarms:
         place = self._place(report.fix)
         if report.fix is not None and place is None and report.fix.valid:
             doubts.append("implausible")
-        closed = [alarm for alarm in self._alarms.values() if alarm.device_id == device.device_id and alarm.state not in PRESSABLE]
+        last = self._alarms.get(self._last_of.get(device.device_id, ""))
         return ev.AlarmRaised(
             alarm_id=alarm_id,
             device=device.device_id,
@@ -323,7 +325,7 @@ class Alarms:
             fix_current=place is not None and place.valid and time.quality != "buffered",
             battery_percent=report.battery_percent,
             text=report.text,
-            linked_to=closed[-1].alarm_id if closed else None,
+            linked_to=last.alarm_id if last and last.state not in PRESSABLE else None,
         )
 
     @staticmethod
@@ -526,6 +528,7 @@ class Alarms:
         person = f"case {event.case_ref}" if event.case_ref else f"device {event.device}"
         self._alarms[event.alarm_id] = alarm
         self._person[event.alarm_id] = person
+        self._last_of[event.device] = event.alarm_id
         self._open.setdefault(person, []).append(event.alarm_id)
         self._remember(person, event.press_key, alarm, event.transport, event.event_at_us, event.received_at_us, now)
         if event.test:

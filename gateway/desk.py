@@ -111,6 +111,8 @@ class Desk:
         self._is_simulation = is_simulation
         self._clocks = DeviceClocks()
         self._limits = Limits()
+        self._owed: dict[str, None] = {}
+        "alarms whose road search went over its budget, oldest first"
         self._undecided: dict[str, str] = {}
         "alarm id -> why it needs a (new) decision"
         self._leads: dict[str, _Lead] = {}
@@ -126,6 +128,10 @@ class Desk:
         self.outbox.apply(event, alarm, now)
         if isinstance(event, ev.AlarmRaised) and event.test:
             self.supervision.tested(event.device, now)
+        elif isinstance(event, ev.AlarmRouted):
+            self._owed.pop(event.alarm_id, None)
+            if event.decision.proposal.status == "pending":
+                self._owed[event.alarm_id] = None
 
     def replayed(self, now: Instant) -> tuple[ev.Event, ...]:
         """After the journal was read: finish what a crash cut off between two events."""
@@ -338,10 +344,13 @@ class Desk:
 
     def owed_proposal(self, now: Instant) -> tuple[str, Callable[[], Proposal]] | None:
         """An alarm whose road search went over its budget, and the search that may run in another thread."""
-        for alarm in self.alarms_fold.all():
-            seen = alarm.position or alarm.last_known
-            if alarm.state in PRESSABLE and alarm.decision and alarm.decision.proposal.status == "pending" and seen:
-                return alarm.alarm_id, self.router.patient_search(seen.fix, now, is_simulated=alarm.simulated)
+        while self._owed:
+            alarm_id = next(iter(self._owed))
+            del self._owed[alarm_id]
+            alarm = self.alarms_fold.get(alarm_id)
+            seen = (alarm.position or alarm.last_known) if alarm else None
+            if alarm is not None and seen is not None and alarm.state in PRESSABLE:
+                return alarm_id, self.router.patient_search(seen.fix, now, is_simulated=alarm.simulated)
         return None
 
     # ------------------------------------------------------------------------------- when we ourselves are wrong
