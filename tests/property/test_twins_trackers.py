@@ -19,7 +19,7 @@ from gateway.protocols.base import DeviceSettings, Session
 from gateway.protocols.octets import crc16_arc
 
 NOW_US = 1_793_000_000_000_000
-ROUNDS = 2000
+ROUNDS = 800
 OWN = Path(__file__).resolve().parents[1] / "vectors"
 SHARED = Path(os.environ.get("GATEWAY_SHARED", Path(__file__).resolve().parents[2].parent / "shared")) / "protocols" / "vectors"
 

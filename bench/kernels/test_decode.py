@@ -1,0 +1,69 @@
+"""What one frame costs, compiled and in plain Python: every answer asserted, compiled at least so many times quicker.
+
+Run: ``pytest bench/kernels --benchmark-enable --benchmark-only`` (CPU time: ``--benchmark-timer=time.process_time``). The ratio is
+asserted, never a time: machines differ.
+"""
+
+import timeit
+from dataclasses import dataclass
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from gateway.model import Frame
+from gateway.protocols.base import Session
+from tests.vectors.sheets import NOW_US, OWN_CASES, Case
+
+RATIO_MIN = 5.0
+"Measured 7 (a keep-alive) to 21; less than this means that a kernel hands over what it should read."
+REPEATS = 400
+
+
+@dataclass(frozen=True)
+class Job:
+    """One frame that devices send all day, or once in a life."""
+
+    protocol: str
+    case: str
+
+    def __str__(self) -> str:
+        return f"{self.protocol}-{self.case}"
+
+
+JOBS = (
+    Job("teltonika", "codec8-position"),
+    Job("teltonika", "codec8e-sos"),
+    Job("teltonika", "codec8-sos-in-a-batch"),
+    Job("teltonika", "udp-sos"),
+    Job("watch", "heartbeat"),
+    Job("watch", "position"),
+    Job("watch", "alarm-sos-low-battery-fence"),
+)
+
+
+def case_of(job: Job) -> Case:
+    return next(case for case in OWN_CASES if case.protocol == job.protocol and case.name == job.case)
+
+
+def opened(case: Case, reference: bool) -> tuple[Session, bytes]:
+    return case.before_last(reference), case.frames[-1]
+
+
+@pytest.mark.parametrize("reference", [False, True], ids=["compiled", "reference"])
+@pytest.mark.parametrize("job", JOBS, ids=str)
+def test_decode(benchmark: BenchmarkFixture, job: Job, reference: bool) -> None:
+    case = case_of(job)
+    session, raw = opened(case, reference)
+    benchmark.group = str(job)
+    frame: Frame = benchmark(session.read, raw, NOW_US)
+    assert frame == opened(case, not reference)[0].read(raw, NOW_US) and not frame.refused
+
+
+@pytest.mark.parametrize("job", JOBS, ids=str)
+def test_compiled_is_worth_its_code(job: Job) -> None:
+    took_s = {}
+    for reference in (False, True):
+        session, raw = opened(case_of(job), reference)
+        took_s[reference] = min(timeit.repeat(lambda read=session.read, raw=raw: read(raw, NOW_US), number=REPEATS, repeat=5))
+    assert took_s[True] / took_s[False] >= RATIO_MIN
+
