@@ -255,8 +255,10 @@ def is_welcome(house: House, principal: Principal, now: Instant) -> bool:
 
 
 def open_feed(house: House, call: Call, given: None) -> Answer:
-    """Server-sent events: what changes, with the alarm as it is now; ``Last-Event-ID`` resumes. Each alarm that is shown
-    is an access record, once per sitting."""
+    """Server-sent events: what changes, with the alarm as it is now. ``reset`` has every open alarm; ``raised pressed
+    cancelled position cancel_claimed fault device_silent device_heard routed offered answered escalated fallback tracking
+    closed merged told resolved reopened marked_real`` have one; ``gone`` its id, ``units`` the units, ``beat`` our clock;
+    ``logged_out`` ends the stream. ``Last-Event-ID`` resumes. Each alarm shown is an access record, once per sitting."""
     last = call.request.header("last-event-id")
     if last and not (last.isascii() and last.isdecimal() and len(last) <= 19):
         raise Refused("bad_field", "Last-Event-ID: expected a number that this stream gave.")

@@ -9,6 +9,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
+from prometheus_client.metrics_core import Metric
+
 from gateway import __version__
 
 EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
@@ -24,22 +28,28 @@ class Family(NamedTuple):
 
 FAMILIES: dict[str, Family] = {
     "frames": Family(("protocol", "class", "outcome"), "counter", "Frames received, by what became of them."),
+    "frames_refused": Family(("protocol", "reason"), "counter", "Frames that were not believed, by reason."),
+    "bytes_skipped": Family(("protocol",), "counter", "Bytes that belonged to no frame."),
+    "kernel_drops": Family(("port",), "counter", "Datagrams that the kernel dropped before we could read them."),
     "alarms": Family(("state",), "gauge", "Alarms at hand."),
-    "alarms_raised": Family((), "counter", "Alarms raised."),
-    "offers": Family(("centre", "outcome"), "counter", "Attempts to hand an alert to a centre."),
     "undelivered": Family((), "gauge", "Alarms that no centre has stored yet."),
-    "undelivered_age_s": Family((), "gauge", "Age of the oldest alarm that no centre has stored yet."),
     "devices": Family(("state",), "gauge", "Registered devices by supervision."),
-    "units": Family(("status",), "gauge", "Units."),
     "unknown_devices": Family((), "gauge", "Identities heard that nobody registered."),
-    "links": Family(("port", "ended"), "counter", "Connections and messages, by how they ended."),
+    "scans": Family((), "counter", "Sources that tried one identity after another."),
+    "links": Family(("port", "ended"), "counter", "Connections, by how they ended or why they were turned away."),
     "links_open": Family(("port",), "gauge", "Connections that live now."),
     "requests": Family(("status",), "counter", "HTTP requests answered, by status."),
+    "consoles": Family((), "gauge", "Event streams that are open."),
+    "crashes": Family(("where",), "counter", "Failures that a bulkhead held."),
     "journal_records": Family((), "counter", "Records made durable."),
-    "journal_bytes": Family((), "counter", "Bytes made durable."),
     "journal_failures": Family((), "counter", "Failed writes and syncs."),
+    "journal_unsaved": Family((), "gauge", "Records that wait in memory for a broken disk."),
+    "undurable": Family((), "counter", "Groups of records that could not be made durable when they had to be."),
 }
 
+UNKNOWN = Family(("path",), "gauge", "A figure without a row of its own in the table.")
+
+_ODD = re.compile(r"[^a-z0-9_]")
 _CLOSED = re.compile(r"[A-Za-z0-9_.:/ +-]{1,64}")
 _NUMBER_OF_SOMEBODY = re.compile(r"\d{6,}")
 
@@ -61,36 +71,40 @@ def leaves(value: object, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[st
         yield path, float(value)
 
 
+def family_of(name: str, value: object) -> Metric:
+    """One metric with all its values. Values that fold into the same labels are summed up; a value that lies deeper or
+    less deep than its family says makes the whole family one with paths for labels."""
+    known = FAMILIES.get(name, UNKNOWN)
+    found: dict[tuple[str, ...], float] = {}
+    for path, number in leaves(value):
+        found[path] = found.get(path, 0.0) + number
+    if any(len(path) != len(known.labels) for path in found):
+        known = UNKNOWN
+        found = {("/".join(path),): number for path, number in found.items()}
+    make = CounterMetricFamily if known.kind == "counter" else GaugeMetricFamily
+    family: CounterMetricFamily | GaugeMetricFamily = make(f"gateway_{_ODD.sub('_', name.lower())}", known.help, labels=known.labels)
+    for labels, number in found.items():
+        family.add_metric(labels, number)
+    return family
+
+
+class Statistics:
+    """What Prometheus' own writer asks for its metrics."""
+
+    def __init__(self, statistics: Mapping[str, object], is_ready: bool) -> None:
+        self._statistics = statistics
+        self._is_ready = is_ready
+
+    def collect(self) -> Iterator[Metric]:
+        """Every metric."""
+        yield InfoMetricFamily("gateway_build", "The running version.", {"version": __version__})
+        yield GaugeMetricFamily("gateway_ready", "1: an alarm would be accepted and made durable now.", float(self._is_ready))
+        for name, value in self._statistics.items():
+            yield family_of(name, value)
+
+
 def exposition(statistics: Mapping[str, object], is_ready: bool) -> bytes:
-    """The whole text. Values that fold into the same labels are summed up."""
-    from prometheus_client import CollectorRegistry, generate_latest  # 145 ms to import: not at the start of every command
-    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
-    from prometheus_client.metrics_core import Metric
-
-    class Desk:
-        """Reads the statistics when it is scraped."""
-
-        def collect(self) -> Iterator[Metric]:
-            yield InfoMetricFamily("gateway_build", "The running version.", {"version": __version__})
-            yield GaugeMetricFamily("gateway_ready", "1: an alarm would be accepted and made durable now.", float(is_ready))
-            for name, value in statistics.items():
-                found: dict[tuple[str, ...], float] = {}
-                known = FAMILIES.get(name)
-                for path, number in leaves(value):
-                    labels = path if known and len(path) == len(known.labels) else ("/".join(path),)
-                    found[labels] = found.get(labels, 0.0) + number
-                fits = known is not None and all(len(labels) == len(known.labels) for labels in found)
-                make = CounterMetricFamily if known and known.kind == "counter" else GaugeMetricFamily
-                family = make(f"gateway_{label_name(name)}", known.help if known else name, labels=known.labels if known and fits else ("path",))
-                for labels, number in found.items():
-                    family.add_metric(labels if fits else ("/".join(labels),), number)
-                yield family
-
+    """The whole text."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(Desk())
+    registry.register(Statistics(statistics, is_ready))
     return generate_latest(registry)
-
-
-def label_name(name: str) -> str:
-    """A metric name out of a statistics key."""
-    return re.sub(r"[^a-z0-9_]", "_", name.lower())

@@ -16,6 +16,9 @@ from gateway.api.shapes import read_untrusted
 from gateway.errors import GatewayError
 from gateway.model import Instant
 
+STRANGER_BYTES_MAX = 16_384
+"What somebody who need not prove anything may have us read."
+
 
 class Api:
     """Answers requests."""
@@ -49,6 +52,8 @@ class Api:
         route, parts = self._table.find(request.method, request.path)
         principal = identify(self.house, request, route.roles, parts, now)
         require_role(principal.role, route)
+        if "public" in route.roles and len(request.body) > STRANGER_BYTES_MAX:
+            raise Refused("too_large", f"A request that needs no proof of who asks has at most {STRANGER_BYTES_MAX} bytes.")
         given = None if route.takes is None else read_untrusted(request.body, cast("type[object]", route.takes))
         return route.handler(self.house, Call(request, principal, parts, now), given)
 

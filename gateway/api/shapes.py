@@ -451,25 +451,27 @@ class Alive(Struct):
 # ---------------------------------------------------------------------------------------------------- reading
 
 
-_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
-_BRACKETS = re.compile(rb"[\[\]{}]")
+_STRINGS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+_AS_SQUARE = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
-def depth_of(body: bytes) -> int:
-    """How deeply brackets nest outside of strings. Linear in the body, whatever it holds."""
-    depth = deepest = 0
-    for bracket in _BRACKETS.findall(_STRINGS.sub(b"", body)):
-        if bracket in b"[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        else:
-            depth -= 1
-    return deepest
+def is_too_deep(body: bytes) -> bool:
+    """Whether brackets outside of strings nest deeper than ``DEPTH_MAX``, or do not match. Linear, whatever it holds:
+    each pass takes away the innermost pairs, and with them one level."""
+    if body.count(b"[") + body.count(b"{") <= DEPTH_MAX:
+        return False
+    left = _STRINGS.sub(b"", body).translate(_AS_SQUARE, _NO_BRACKETS)
+    for _ in range(DEPTH_MAX):
+        inner, left = left, left.replace(b"[]", b"")
+        if not left or left == inner:
+            break
+    return bool(left)
 
 
 def read_untrusted(body: bytes, shape: type[T]) -> T:
     """The body as a value of this shape; an empty body counts as ``{}``. Raises ``Refused`` with what is wrong, where."""
-    if depth_of(body) > DEPTH_MAX:
+    if is_too_deep(body):
         raise Refused("bad_json", f"The body nests deeper than {DEPTH_MAX} levels.")
     try:
         return msgspec.json.decode(body or b"{}", type=shape, strict=True)

@@ -217,6 +217,7 @@ def test_from_the_first_start_to_a_closed_alarm(gateway: Gateway) -> None:
     sms_presses(gateway)
     metrics = gateway.ask("GET", "/metrics")[1] + gateway.ask("GET", "/api/v1/health", headers=operator)[1]
     assert b"gateway_frames_total" in metrics
+    assert b"path=" not in metrics, "every figure has a row in api/metrics.py"
     assert gateway.ask("GET", "/readyz")[0] == 200
     assert gateway.stop() == 0
     log = (gateway.folder / "log").read_bytes()

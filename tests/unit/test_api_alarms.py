@@ -1,5 +1,6 @@
 """Looking at alarms leaves a record, acting on them leaves an event, and neither is told before it is durable."""
 
+import re
 from dataclasses import replace
 
 import msgspec
@@ -221,9 +222,16 @@ def test_wrong_bodies_say_what_is_wrong_and_change_nothing(api, word, body, code
 
 
 def test_brackets_inside_of_texts_are_no_depth(api):
-    assert shapes.depth_of(b'{"note":"[[[[[[[\\"[[[[[[[[[[[[["}') == 1
-    assert shapes.depth_of(b'"' + b'\\"' * 120_000) == 0, "linear, whatever it holds"
+    assert not shapes.is_too_deep(b'{"note":"' + b'[\\"' * 80_000 + b'"}')
     assert ask(api, "POST", f"/api/v1/alarms/{OWN_ALARM}/note", {"note": "[{" * 100}).status == 200
+
+
+@pytest.mark.parametrize("level", [1, 31, 32, 33, 500])
+@pytest.mark.parametrize("left", [b"[", b'{"a":', b'[0,"]]]]",'])
+def test_depth_is_counted_exactly(level, left):
+    right = b"}" if left[:1] == b"{" else b"]"
+    body = b"[" + left * (level - 1) + b"[]" + right * (level - 1) + b',"' + b"[" * 100 + b'"]'
+    assert shapes.is_too_deep(body) == (level + 1 > shapes.DEPTH_MAX)
 
 
 HOSTILE_TEXTS = [
@@ -292,6 +300,7 @@ def test_every_handler_takes_the_shape_that_its_route_says():
 
 
 def test_names_of_events_are_all_documented():
+    assert set(feeds.NAMES) <= set(re.findall(r"\w+", feeds.open_feed.__doc__))
     assert set(feeds.CHANGES.values()) | {"reset", "gone", "units", "beat", "logged_out"} == set(feeds.NAMES)
 
 

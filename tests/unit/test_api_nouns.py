@@ -305,13 +305,13 @@ def test_metrics_are_for_this_host(api, peer, headers, status):
 
 def test_metrics_have_labels_from_closed_sets_only(api):
     api.house.desk.counters |= {
-        "links": {"http": {"gone": 2}}, "devices": {"ONLINE": 1}, "strange": {"a": {"b": 1}, "861234567890123": 2}, "alarms_raised": 4,
+        "links": {"http": {"gone": 2}}, "devices": {"ONLINE": 1}, "strange": {"a": {"b": 1}, "861234567890123": 2}, "scans": 4,
         "frames": {"gt06": {"A": {"accepted": 3, "861234567890123": 1}}, "86 12": {"B": {"x\ny": 5}}},
     }  # fmt: skip
     text = ask(api, "GET", "/metrics", headers={}, peer="127.0.0.1").body.decode()
     assert 'gateway_frames_total{class="A",outcome="accepted",protocol="gt06"} 3.0' in text
     assert 'gateway_links_total{ended="gone",port="http"} 2.0' in text
-    assert "gateway_alarms_raised_total 4.0" in text
+    assert "gateway_scans_total 4.0" in text
     assert 'gateway_strange{path="a/b"} 1.0' in text
     assert 'outcome="other"' in text
     assert "861234567890123" not in text

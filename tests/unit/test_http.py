@@ -74,7 +74,8 @@ async def test_http_1_0_is_answered_and_closed(autojump_clock):
 # ------------------------------------------------------------------------------------------------------ durable
 
 
-async def test_no_byte_of_an_answer_leaves_before_its_events_are_durable():
+@pytest.mark.parametrize("target", ["/api/v1/press", "/api/v1/alarms", f"/api/v1/alarms/{OWN_ALARM}", f"/api/v1/alarms/{OWN_ALARM}/track"])
+async def test_no_byte_of_an_answer_leaves_before_its_events_are_durable(target):
     gate, recorded = trio.Event(), []
 
     async def record(events):
@@ -84,7 +85,8 @@ async def test_no_byte_of_an_answer_leaves_before_its_events_are_durable():
     async with served() as house:
         house.server._record = record
         browser = house.connect()
-        await browser.send(request_bytes("POST", "/api/v1/press", PRESS, b"{}"))
+        is_press = target.endswith("press")
+        await browser.send(request_bytes("POST", target, PRESS, b"{}") if is_press else request_bytes("GET", target, house.session()))
         await wait_all_tasks_blocked()
         assert recorded, "decided and appended"
         with trio.move_on_after(0.01) as early:
