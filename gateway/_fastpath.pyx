@@ -3,10 +3,11 @@
 
 cimport cython
 from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.exc cimport PyErr_CheckSignals
 from cpython.object cimport PyObject_GenericSetAttr
 from libc.math cimport INFINITY, cos, fabs, fmax, fmin, hypot, rint
 from libc.stdlib cimport calloc, free, malloc
-from libc.string cimport memcmp, memcpy, memset
+from libc.string cimport memcmp, memcpy, memmove, memset
 
 from dataclasses import fields as dataclass_fields
 
@@ -21,6 +22,7 @@ include "_fastpath_teltonika.pxi"
 include "_fastpath_watch.pxi"
 include "_fastpath_areas.pxi"
 include "_fastpath_crc32c.pxi"
+include "_fastpath_fuzz.pxi"
 
 
 def status_names():
