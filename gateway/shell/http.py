@@ -8,6 +8,8 @@ Nothing of an answer leaves before the events that it tells of are durable. A co
 in on lives as long as one head may take; every wait has a deadline.
 """
 
+import logging
+import socket
 import ssl
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -18,6 +20,7 @@ from ipaddress import ip_address
 import h11
 import trio
 
+from gateway.api.identify import is_known
 from gateway.api.messages import JSON, Answer, Errand, Feed, Parts, Reply, Request
 from gateway.api.problems import Refused, problem_of
 from gateway.api.service import Api
@@ -28,7 +31,7 @@ from gateway.errors import GatewayError, JournalError
 from gateway.events import Event
 from gateway.shell.bulkhead import LinkCounters, contained, guarded
 from gateway.shell.feed import Feeds
-from gateway.shell.options import ApiOptions, TlsOptions
+from gateway.shell.options import ApiOptions
 
 HEAD_BYTES_MAX = 16_384
 BODY_BYTES_MAX = 262_144
@@ -48,6 +51,8 @@ SEND_S = 10.0
 "A reader that takes nothing for so long is gone."
 DURABLE_S = 10.0
 "An answer waits this long for the disk; then the caller is told to repeat."
+VANISHED_MS = 30_000
+"A peer that has acknowledged nothing for so long has vanished: the kernel ends the connection."
 LINGER_S = 1.0
 "How long we listen after the last answer, so that closing does not destroy it on its way."
 
@@ -68,6 +73,8 @@ SECURITY_HEADERS = (
     ("cross-origin-resource-policy", "same-origin"),
 )  # fmt: skip
 TLS_ONLY_HEADER = ("strict-transport-security", "max-age=31536000")
+
+_log = logging.getLogger("gateway.shell")
 
 Record = Callable[[tuple[Event, ...]], Awaitable[None]]
 """Append events (none, perhaps) before anything else is awaited, and wait until they and everything appended before
@@ -105,6 +112,7 @@ class HttpServer:
             with contained(self.accepted):
                 try:
                     peer = str(stream.socket.getpeername()[0])
+                    stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, VANISHED_MS)
                 except OSError:
                     self.refused["gone_already"] += 1
                 else:
@@ -171,7 +179,7 @@ class HttpServer:
             if not link.is_reusable():
                 await link.linger()
                 return
-            link.idle_s = IDLE_S if request.header("cookie") or request.header("authorization") or local_user else HEAD_S
+            link.idle_s = IDLE_S if is_known(self._api.house, request, self._clock.now()) else HEAD_S
             link.http.start_next_cycle()
 
     # ---------------------------------------------------------------------------------------------- requests
@@ -230,7 +238,8 @@ class HttpServer:
 
     async def _answer(self, request: Request) -> Reply | Feed:
         """What the API says, when it is durable. A handler that crashes is counted and answered with 500."""
-        answer: Reply | Feed = self._api.refusal(request, Refused("internal"))
+        crashed = self._api.refusal(request, Refused("internal"))
+        answer: Reply | Feed = crashed
         with contained(self.requests):
             settled = await self._settled(request)
             answer = await self._joined(request, settled) if isinstance(settled, Parts) else settled
@@ -238,6 +247,8 @@ class HttpServer:
                 answer = await self._durable(request, answer)
             if isinstance(answer, Feed) and self._feeds.is_full:
                 answer = self._api.refusal(request, Refused("busy", headers=(("retry-after", "10"),)))
+        if answer is crashed:
+            _log.error("request.crashed id=%s", request.id)
         return answer
 
     async def _joined(self, request: Request, answer: Parts) -> Reply:
@@ -415,14 +426,3 @@ def address_in(word: str) -> str:
         return str(ip_address(word))
     except ValueError:
         return ""
-
-
-def tls_context(options: TlsOptions) -> ssl.SSLContext:
-    """What a TLS listener shows and asks for. Raises ``OSError`` for files that cannot be used."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(options.cert_file, options.key_file)
-    if options.client_ca_file:
-        context.load_verify_locations(options.client_ca_file)
-        context.verify_mode = ssl.CERT_REQUIRED
-    return context

@@ -16,9 +16,10 @@ import trustme
 
 from gateway.commands.control import ask
 from gateway.errors import CommandError
+from gateway.server import tls_context
 from gateway.shell.address import NAME
 from gateway.shell.control import caller_of, open_control, run_control
-from gateway.shell.http import WAITING_MAX, tls_context
+from gateway.shell.http import WAITING_MAX
 from gateway.shell.options import TlsOptions
 from tests.unit.api_fakes import OWN_ALARM, PASSWORD
 from tests.unit.http_fakes import Browser, Served, request_bytes, served

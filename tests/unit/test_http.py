@@ -7,7 +7,7 @@ from trio.testing import MockClock, memory_stream_pair, wait_all_tasks_blocked
 from gateway import events as ev
 from gateway.shell import http
 from gateway.shell.options import ApiOptions
-from tests.unit.api_fakes import OWN_ALARM, SECRET_PATH
+from tests.unit.api_fakes import OWN_ALARM, SECRET_PATH, token_headers
 from tests.unit.http_fakes import Browser, request_bytes, served
 
 PRESS = {"x-gw-key": "dev-1", "x-gw-sig": "good"}
@@ -146,7 +146,7 @@ async def test_a_disk_that_hangs_is_told_after_a_while(autojump_clock):
 # ------------------------------------------------------------------------------------------------ the bulkhead
 
 
-async def test_a_handler_that_crashes_costs_one_request():
+async def test_a_handler_that_crashes_costs_one_request(caplog):
     async with served() as house:
 
         def crash(*_: object) -> None:
@@ -156,7 +156,7 @@ async def test_a_handler_that_crashes_costs_one_request():
         browser, headers = house.connect(), house.session()
         answer = await browser.ask("GET", f"/api/v1/alarms/{OWN_ALARM}/track", headers)
         assert (answer.status, answer.code) == (500, "internal")
-        assert answer.json["error"]["id"]
+        assert f"request.crashed id={answer.json['error']['id']}" in caplog.text
         assert b"51.05" not in answer.body
         assert (await browser.ask("GET", "/healthz")).status == 200, "the connection lives on"
         assert (house.server.requests.crashed, house.server.links.crashed) == (1, 0)
@@ -225,7 +225,8 @@ async def test_a_body_that_drips_is_cut_off(autojump_clock):
 
 async def test_who_is_logged_in_may_be_silent_for_longer(autojump_clock):
     async with served() as house:
-        for headers, idle_s in ((None, http.HEAD_S), (house.session(), http.IDLE_S)):
+        bogus = {"cookie": "gateway_session=x"}
+        for headers, idle_s in ((None, http.HEAD_S), (bogus, http.HEAD_S), (house.session(), http.IDLE_S), (token_headers("carl"), http.IDLE_S)):
             browser = house.connect()
             await browser.ask("GET", "/healthz", headers)
             began = trio.current_time()
