@@ -60,13 +60,21 @@ class Session:
         return Frame(NAME, self.transport, raw, self.device, (report,))
 
     def read_message(self, message: SmsMessage, now_us: int) -> Frame:
-        """One message of a bridge. A long one has its reference as sequence, by which its copies are known."""
+        """One message of a bridge.
+
+        Without a time of its own, an event happened when the carrier had the message: it can be hours late (F-33), and copies
+        over other roads are known by it. A long message has its reference as sequence, by which its own copies are known.
+        """
         frame = self.read(message.raw, now_us)
-        if message.concat is None or not frame.reports:
+        if not frame.reports:
             return frame
         (report,) = frame.reports
-        lost = (f"{message.missing} of {message.concat.total} parts missing",) if message.missing else ()
-        return replace(frame, reports=(replace(report, sequence=message.concat.ref, unread=report.unread + lost),))
+        if report.event_at_us is None:
+            report = replace(report, event_at_us=message.carrier_at_us)
+        if message.concat:
+            lost = (f"{message.missing} of {message.concat.total} parts missing",) if message.missing else ()
+            report = replace(report, sequence=message.concat.ref, unread=report.unread + lost)
+        return replace(frame, reports=(report,))
 
 
 def recognise(data: bytes) -> int:

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from gateway.errors import FrameError, Reason
-from gateway.model import NO_KIND, Cell, Fix, Frame, Kind, Report, Wifi
+from gateway.model import LIFE, NO_KIND, Cell, Fix, Frame, Kind, Report, Wifi
 from gateway.protocols.base import NOTHING_KNOWN, DeviceSettings, refused
 from gateway.protocols.octets import civil_us, full_year
 
@@ -93,7 +93,7 @@ class Session:
         elif len(content) > STUFFED_BYTES_MAX or unstuffed_bytes(content) > CONTENT_BYTES_MAX + 1:
             fault = FrameError(Reason.LENGTH, header.end(), f"content above {CONTENT_BYTES_MAX} bytes (voice and pictures are not read)")
         if fault:
-            return refused(NAME, self.transport, raw, fault, self.device, report if is_alarm(content) else None)
+            return refused(NAME, self.transport, raw, fault, self.device, report if report.kinds & LIFE else None)
         return Frame(NAME, self.transport, raw, self.device, (report,), reply_of(header, content))
 
     @staticmethod

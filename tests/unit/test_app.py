@@ -86,3 +86,11 @@ def test_what_is_no_object_is_refused(raw: bytes) -> None:
 
 def test_the_first_bytes_tell_a_press_from_other_json() -> None:
     assert recognise(b'{"kind":"fall"}') == 80 and recognise(b"{}") == 10 and recognise(b"SOS") == 0
+
+
+def test_bodies_are_whole_and_come_out_in_order() -> None:
+    session = Session("http", peer="dev-0042")
+    session.receive(b'{"kind":"fall"}')
+    session.receive(b'{"kind":"cancel"}')
+    assert [frame.kinds for frame in session.frames(NOW_US)] == [Kind.FALL, Kind.CANCEL_CLAIM]
+    assert list(session.frames(NOW_US)) == []

@@ -150,5 +150,32 @@ def test_a_part_that_is_read_alone_says_what_is_missing() -> None:
     assert report.sequence == 42 and "1 of 2 parts missing" in report.unread
 
 
+def test_a_text_happened_when_the_carrier_had_it_unless_it_says_so_itself() -> None:
+    sent_us = NOW_US - 6 * 3_600_000_000
+    plain = SmsMessage("kannel", "1", "+32470000001", "+32460123456", "gsm7", b"SOS!", NOW_US, carrier_at_us=sent_us)
+    located = SmsMessage("kannel", "2", "+32470000001", "", "gsm7", b'A"ML=1;lt=+51.0;lg=+3.7;top=20260309130311;ml=1', NOW_US, carrier_at_us=sent_us)
+    read_message = Session("sms", peer="+32470000001").read_message
+    assert read_message(plain, NOW_US).reports[0].event_at_us == sent_us
+    assert read_message(located, NOW_US).reports[0].event_at_us == 1_773_061_391_000_000
+
+
 def test_a_message_tells_itself_apart_from_noise() -> None:
     assert recognise(b'A"ML=1;lt=+1.00000') == 90 and recognise(b"SOS!") == 60 and recognise(b"hello") == 5 and recognise(b"") == 0
+
+
+def test_messages_are_whole_and_come_out_in_order() -> None:
+    session = Session("sms", peer="+32470000001")
+    session.receive(b"SOS!")
+    session.receive(b"hello")
+    assert [frame.kinds for frame in session.frames(NOW_US)] == [Kind.SOS_SMS, Kind.HEARTBEAT]
+
+
+@pytest.mark.parametrize("top", ["20260230000000", "2026", "soon", ""])
+def test_a_telephone_with_an_impossible_time_is_still_somewhere(top: str) -> None:
+    (report,) = read(f'A"ML=1;lt=+51.05432;lg=+3.72123;rd=12;top={top};pm=G;ei=001012600000013').reports
+    assert report.event_at_us is None and report.fix is not None and report.fix.at_us is None
+
+
+def test_an_alarm_word_in_a_cut_location_message_is_named() -> None:
+    frame = read('A"ML=1;lt=+51.05432;lg=+3.72123\nSOS!')
+    assert frame.refused and frame.unverified and frame.unverified.kinds == Kind.SOS_SMS

@@ -73,6 +73,11 @@ def test_settings_that_come_after_the_login_are_used(session: Session) -> None:
     assert session.read(raw, NOW_US).kinds == Kind.ACCIDENT
 
 
+def test_vehicle_elements_of_another_width_mean_something_else(session: Session) -> None:
+    session.settings = DeviceSettings(model="FMB920")
+    assert session.read(packet(record(246, 1, (246, 2, 1))), NOW_US).kinds == Kind.POSITION
+
+
 def test_a_wrong_checksum_is_not_answered_but_its_alarm_is_named(session: Session) -> None:
     frame = session.read(spoil(packet(record(), record(236, 1, SOS))), NOW_US)
     assert frame.refused and frame.refused.reason == "checksum"

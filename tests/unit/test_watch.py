@@ -118,6 +118,13 @@ def test_noise_is_skipped_and_counted(session: Session) -> None:
     assert session.skipped_bytes == 9
 
 
+def test_an_alarm_in_a_frame_without_an_end_is_named(session: Session) -> None:
+    for kind in ("AL", "UD"):
+        frame = session.read(frame_of(place(kind, "00010000"))[:-1], NOW_US)
+        assert frame.refused and frame.unverified and frame.unverified.kinds == Kind.SOS_BUTTON and frame.device == "0101260001"
+    assert session.read(frame_of(place())[:-1], NOW_US).unverified is None
+
+
 def test_the_answer_repeats_maker_id_and_index(session: Session) -> None:
     assert session.read(b"[ZJ*001012600000005*00a1*0002*LK]", NOW_US).reply == b"[ZJ*001012600000005*00a1*0002*LK]"
     assert session.device == "001012600000005"
