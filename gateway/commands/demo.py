@@ -54,14 +54,15 @@ async def _stage(folder: Path, options: argparse.Namespace, tell: Callable[[str]
 
 
 async def _play(folder: Path, options: argparse.Namespace) -> int:
-    stage = await _stage(folder, options, _tell, 15.0)
+    stage = await _stage(folder, options, _tell, 9.0)
     async with trio.open_nursery() as nursery:
         await nursery.start(stage.run, f"127.0.0.1:{_port(options.port)}", _tell)
         assert stage.ready is not None
         host, port = stage.ready.api
         print(f"\n  {stage.town.name}: open http://{host}:{port}/  user {OPERATOR}  password {stage.keys.password}")
         print(f"  {stage.town.notice}")
-        print("  press a button in the console's demo panel; `gateway sim press --help` shows another way; Ctrl-C ends\n", flush=True)
+        print(f"  press a button in the console's demo panel, or: gateway sim press sim-gt06 -c {folder / 'gateway.toml'}")
+        print("  Ctrl-C ends\n", flush=True)
         nursery.start_soon(_press_now_and_then, stage)
     return 0
 

@@ -19,6 +19,7 @@ from gateway.api.hmac_auth import canonical, sign
 from gateway.clock import Clock
 from gateway.config import load_config
 from gateway.errors import CommandError
+from gateway.model import Alarm, State
 from gateway.registry.credentials import TOKEN_BYTES, hash_secret, new_token
 from gateway.registry.registry import Wish
 from gateway.router.roads import Roads
@@ -39,6 +40,8 @@ PERSONAS = (
     Persona("sim-app", "sim-app", "app", "App"),
 )
 OPERATOR = "operator"
+ON_SCENE_S = 10.0
+"How long the police stay before the alarm is ended."
 EAST_FAILS = "reject 503 x6, down"
 "What the failing centre does: errors first, then nothing."
 
@@ -238,40 +241,44 @@ class Stage:
         }  # fmt: skip
 
     def _hear(self, name: str, received: ReceivedAlert, tell: Callable[[str], None]) -> None:
-        """What a centre's alert makes people do: the sent unit drives, the saved person's button calms down."""
-        alert = received.alert
-        alarm_id, state, event = str(alert.get("alarm_id")), str(alert.get("state")), str(alert.get("event"))
+        """Tell the reader what a centre received."""
+        alarm_id, event = str(received.alert.get("alarm_id")), str(received.alert.get("event"))
         if event in ("raised", "closed", "escalated"):
-            tell(f"{name}: {event} {alarm_id[:12]} {state}, answered {received.step.name}")
-        if state == "DISPATCHED" and alarm_id not in self._sent:
-            self._send_unit(alarm_id)
-        if event == "closed" and (alarm := self.server.desk.alarm(alarm_id) if self.server else None):
-            if alarm.device_id in self.devices:
-                self.devices[alarm.device_id].calm()
-            self.patrols.release(self._sent.pop(alarm_id, ""))
+            tell(f"centre {name}: {event} {alarm_id[:12]}, case {received.alert['case']['reference']}: {received.step.name}")  # type: ignore[index]
 
-    def _send_unit(self, alarm_id: str) -> None:
-        alarm = self.server.desk.alarm(alarm_id) if self.server else None
-        seen = (alarm.position or alarm.last_known) if alarm else None
-        if alarm is None or seen is None or alarm.decision is None or not alarm.decision.proposal.candidates:
-            return
-        unit_id = str(alarm.decision.proposal.candidates[0].unit_id)
-        if self.patrols.send(unit_id, seen.fix.lat_e7, seen.fix.lon_e7):
-            self._sent[alarm_id] = unit_id
+    def _send_unit(self, alarm: Alarm) -> None:
+        """The assigned unit, or else the proposed one, sets out."""
+        seen = alarm.position or alarm.last_known
+        proposed = alarm.decision.proposal.candidates[0].unit_id if alarm.decision and alarm.decision.proposal.candidates else None
+        unit_id = str(alarm.unit_assigned or proposed)
+        if seen is not None and self.patrols.send(unit_id, seen.fix.lat_e7, seen.fix.lon_e7):
+            self._sent[alarm.alarm_id] = unit_id
 
     async def _direct(self) -> None:
-        """Units arrive; a while later the operator ends the alarm."""
+        """Sent units drive; where one arrives, the operator ends the alarm a while later; then the button is calm again."""
         arrived: dict[str, float] = {}
+        assert self.server is not None
         while True:
             await trio.sleep(0.5)
-            for alarm_id, unit_id in list(self._sent.items()):
-                if alarm_id in arrived:
-                    if trio.current_time() - arrived[alarm_id] > 10.0:
-                        del arrived[alarm_id]
-                        await self.finish(alarm_id)
-                elif self.patrols.patrols[unit_id].has_arrived:
-                    arrived[alarm_id] = trio.current_time()
-                    await self._say(alarm_id, {"level": "arrived", "unit": unit_id, "operator": "west-operator"})
+            for alarm in self.server.desk.alarms():
+                unit_id = self._sent.get(alarm.alarm_id)
+                if alarm.state is State.DISPATCHED and unit_id is None:
+                    self._send_unit(alarm)
+                elif alarm.state is State.DISPATCHED and unit_id and self.patrols.patrols[unit_id].has_arrived:
+                    arrived[alarm.alarm_id] = trio.current_time()
+                    await self._say(alarm.alarm_id, {"level": "arrived", "unit": unit_id, "operator": "west-operator"})
+                elif alarm.state is State.ON_SCENE and trio.current_time() - arrived.get(alarm.alarm_id, 0.0) > ON_SCENE_S:
+                    await self.finish(alarm.alarm_id)
+                elif not alarm.is_open or alarm.state is State.RESOLVED:
+                    self.patrols.release(self._sent.pop(alarm.alarm_id, ""))
+                    self._calm(alarm)
+
+    def _calm(self, alarm: Alarm) -> None:
+        """Her button stops reporting, unless she has pressed again since."""
+        assert self.server is not None
+        others = [one for one in self.server.desk.alarms() if one.device_id == alarm.device_id and one.is_open and one.state is not State.RESOLVED]
+        if alarm.device_id in self.devices and not others:
+            self.devices[alarm.device_id].calm()
 
     async def finish(self, alarm_id: str) -> None:
         """The operator resolves it."""
