@@ -30,6 +30,15 @@ def status_names():
     return ("FRAMING", "LENGTH", "CHECKSUM", "FIELD", "RANGE", "UNSUPPORTED", "IDENTITY")[: <int> STATUS_END - 1]
 
 
+def checksum(str name not None, bytes data not None):
+    """The 16-bit checksum that a device protocol uses: ``x25`` (GT06) or ``arc`` (Teltonika)."""
+    if name == "x25":
+        return crc16_x25(data, len(data))
+    if name == "arc":
+        return crc16_arc(data, len(data))
+    raise KeyError(name)
+
+
 @cython.final
 @cython.auto_pickle(False)
 cdef class Gt06:

@@ -4,13 +4,16 @@ Run: ``pytest bench/kernels --benchmark-enable --benchmark-only`` (CPU time: ``-
 asserted, never a time: machines differ.
 """
 
+import time
 import timeit
 from dataclasses import dataclass
+from statistics import median
 
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from gateway.model import Frame
+from gateway.model import Frame, Kind
+from gateway.protocols import open_session
 from gateway.protocols.base import Session
 from tests.vectors.sheets import NOW_US, OWN_CASES, Case
 
@@ -31,6 +34,10 @@ class Job:
 
 
 JOBS = (
+    Job("gt06", "gt06-login"),
+    Job("gt06", "gt06-heartbeat"),
+    Job("gt06", "gt06-position"),
+    Job("gt06", "gt06-sos-both"),
     Job("teltonika", "codec8-position"),
     Job("teltonika", "codec8e-sos"),
     Job("teltonika", "codec8-sos-in-a-batch"),
@@ -67,3 +74,32 @@ def test_compiled_is_worth_its_code(job: Job) -> None:
         took_s[reference] = min(timeit.repeat(lambda read=session.read, raw=raw: read(raw, NOW_US), number=REPEATS, repeat=5))
     assert took_s[True] / took_s[False] >= RATIO_MIN
 
+
+@pytest.mark.parametrize("reference", [False, True], ids=["compiled", "reference"])
+def test_split_and_decode_sixteen_frames_a_segment(benchmark: BenchmarkFixture, reference: bool) -> None:
+    benchmark.group = "16 GT06 positions a segment"
+    session, raw = opened(case_of(Job("gt06", "gt06-position")), reference)
+    segment = raw * 16
+
+    def receive() -> int:
+        session.receive(segment)
+        return sum(frame.kinds == Kind.POSITION for frame in session.frames(NOW_US))
+
+    assert benchmark(receive) == 16
+
+
+@pytest.mark.parametrize("noise", [b"\x79\x79\x1f\x40" * 2_000, b"\x78" * 8_000, b"\x78\x78\xff" * 2_666], ids=["long", "half", "short"])
+def test_garbage_costs_no_more_than_frames(noise: bytes) -> None:
+    """Else a flood of it starves the others. CPU time a byte, turn by turn, median of nine."""
+    login, raw = case_of(Job("gt06", "gt06-position")).frames
+    spent_ns: dict[bool, list[float]] = {True: [], False: []}
+    for _ in range(9):
+        for is_noise, data in ((False, raw * 222), (True, noise)):
+            session = open_session("gt06", "tcp")
+            session.read(login, NOW_US)
+            began_ns = time.process_time_ns()
+            session.receive(data)
+            found = sum(not frame.refused for frame in session.frames(NOW_US))
+            spent_ns[is_noise].append((time.process_time_ns() - began_ns) / len(data))
+            assert found == (0 if is_noise else 222)
+    assert median(spent_ns[True]) <= 1.5 * median(spent_ns[False])
