@@ -33,9 +33,7 @@ class Browser:
         options = {"binary": shutil.which("chromium"), "args": [*ARGUMENTS, f"--window-size={width},{height}", f"--user-data-dir={self._profile}"]}
         wanted = {"alwaysMatch": {"browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}}
         self._session = self._call("POST", "/session", {"capabilities": wanted})["sessionId"]
-        # The window's frame counts in its size; what matters is the page's.
-        inner = self.run("return [innerWidth, innerHeight]")
-        self._do("POST", "/window/rect", {"width": width + width - inner[0], "height": height + height - inner[1]})
+        self.resize(width, height)
 
     def __enter__(self):
         return self
@@ -61,6 +59,11 @@ class Browser:
 
     def _do(self, method, path, body=None):
         return self._call(method, f"/session/{self._session}{path}", body)
+
+    def resize(self, width, height):
+        """The page's size; the window's frame is not counted."""
+        frame = self.run("return [outerWidth - innerWidth, outerHeight - innerHeight]")
+        self._do("POST", "/window/rect", {"width": width + frame[0], "height": height + frame[1]})
 
     def open(self, url):
         self._do("POST", "/url", {"url": url})

@@ -128,6 +128,24 @@ def test_what_is_missing_is_said_to_be_missing(window, gateway):
     assert page.texts(".pin") == [] and page.texts(".age") == []
 
 
+def test_a_listening_reference_is_shown_and_linked_only_where_it_is_an_address(window, gateway):
+    page = opened(window, gateway, alarm(links={"live": None, "audio": "https://listen.example.be/12"}))
+    assert page.run("return document.querySelector('.listen a').rel") == "noreferrer"
+    page = opened(window, gateway, alarm(links={"live": None, "audio": "javascript:alert(1)"}))
+    assert page.text(".listen") == "Listen in: javascript:alert(1)" and page.texts(".listen a") == []
+
+
+def test_a_narrow_window_shows_the_list_the_map_and_the_detail_below_each_other(window, gateway):
+    page = opened(window, gateway, alarm())
+    try:
+        page.resize(700, 900)
+        boxes = "return ['.list', '.map', '.detail'].map((s) => document.querySelector(s).getBoundingClientRect())"
+        tops = [(box["top"], box["height"]) for box in page.run(boxes)]
+        assert tops == sorted(tops) and all(height > 100 for _, height in tops)
+    finally:
+        page.resize(1440, 900)
+
+
 def test_a_straight_line_is_never_shown_as_a_road_time(window, gateway):
     responder = alarm()["responder"] | {"basis": "straight_line", "status": "pending", "reason": "road times follow"}
     page = opened(window, gateway, alarm(responder=responder))
@@ -306,6 +324,25 @@ def test_units_are_painted_where_they_are(window, gateway):
     page.wait("units on the canvas", lambda: page.run(painted))
     gateway.say("units", {"units": []})
     page.wait("no units on the canvas", lambda: not page.run(painted))
+
+
+def test_the_unit_that_comes_is_brought_into_view_as_soon_as_it_is_known(window, gateway):
+    page = opened(window, gateway)
+    gateway.say("units", {"units": []})
+    gateway.change("raised", alarm(responder={"status": "pending", "reason": "road times follow"}))
+    off_centre = """
+      const [map, pin] = ['.map', '.pin'].map((name) => document.querySelector(name)?.getBoundingClientRect());
+      return pin && Math.hypot(pin.x + pin.width / 2 - map.x - map.width / 2, pin.y + pin.height / 2 - map.y - map.height / 2)"""
+    page.wait("the alarm in the middle of the map", lambda: (page.run(off_centre) or 99) < 5)
+    gateway.say("units", {"units": UNITS})
+    gateway.change("routed", alarm())
+    page.wait("alarm and unit in view", lambda: page.run(off_centre) > 40)
+    page.run("document.querySelector('.map').dispatchEvent(new Event('keydown'))")
+    at_first = page.run(off_centre)
+    gateway.say("units", {"units": [UNITS[0] | {"lat": 60.1760}]})
+    gateway.change("position", alarm(position=alarm()["position"] | {"address": "Mikonkatu 3"}))
+    page.wait_text(".address", "Mikonkatu 3")
+    assert page.run(off_centre) == pytest.approx(at_first, abs=1), "a map that somebody moved stays"
 
 
 def test_the_map_is_painted_from_our_own_tiles(window, gateway):

@@ -70,11 +70,16 @@ class Console {
   #heard(name, data) {
     if (this.isClosed) return;
     if (name === "reset") this.#reset(data);
-    else if (name === "units") this.map.units.set(data.units);
+    else if (name === "units") this.#units(data.units);
     else if (name === "gone") this.#gone(data.alarm_id);
     else if (name === "beat") this.desk.setClock(data.now);
     else if (name === "logged_out") leave();
     else if (data.alarm_id) this.#changed(name, data);
+  }
+
+  #units(units) {
+    this.map.units.set(units);
+    this.#withSelected((alarm) => this.map.settle(alarm));
   }
 
   #gone(alarmId) {

@@ -36,7 +36,7 @@ export class Detail {
     const part = (key, ...inside) => h("section", { class: "part" }, h("h3", {}, t(`part.${key}`)), ...inside);
     this.element.append(
       this.head, this.#slot("badges"), this.#slot("owner"), this.actions,
-      h("p", { class: "covert" }, t("detail.covert")),
+      h("p", { class: "covert" }, t("detail.covert")), this.#slot("audio"),
       part("position", this.#slot("position"), h("p", { class: "age-line" }, this.age)),
       part("unit", this.#slot("unit")),
       part("case", this.#slot("case")),
@@ -80,6 +80,7 @@ export class Detail {
     this.#position(alarm);
     this.#unit(alarm);
     this.#facts(alarm);
+    setContent(this.place.audio, alarm.links?.audio, () => alarm.links?.audio && h("p", { class: "listen" }, t("detail.listen"), " ", reference(alarm.links.audio)));
     this.tick(alarm);
   }
 
@@ -186,6 +187,11 @@ const MORE = [
   ["note", isRunning], ["extend", isRunning], ["mark_real", (alarm) => alarm.test && isRunning(alarm)],
   ["reopen", (alarm) => alarm.state === "RESOLVED"], ["story", () => true],
 ];
+
+/** A link where it is one, else the words that the centre's own system understands. */
+function reference(text) {
+  return /^https:\/\//.test(text) ? h("a", { href: text, target: "_blank", rel: "noreferrer" }, text) : h("span", {}, text);
+}
 
 function battery(percent) {
   if (percent === undefined || percent === null) return t("device.battery_unknown");

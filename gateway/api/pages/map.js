@@ -19,11 +19,12 @@ export class AlarmMap {
       attributionControl: false, minZoom: 7, maxZoom: 19, keyboardPanDelta: 120 });
     L.control.zoom({ position: "bottomright", zoomInTitle: t("map.closer"), zoomOutTitle: t("map.farther") }).addTo(this.map);
     L.control.scale({ position: "bottomleft", imperial: false }).addTo(this.map);
-    L.control.attribution({ position: "bottomright", prefix: false }).addAttribution(about?.attribution ?? "© OpenStreetMap contributors").addTo(this.map);
+    if (about) L.control.attribution({ position: "bottomright", prefix: false }).addAttribution(about.attribution).addTo(this.map);
     this.map.createPane("units").classList.add("units-pane");
     if (this.bounds) this.map.fitBounds(this.bounds); else this.map.setView([51.05, 3.72], 11);
     if (about) new BaseMap("/tiles", { dataBounds: this.bounds }).addTo(this.map);
     this.units = new Units().addTo(this.map);
+    for (const touch of ["pointerdown", "wheel", "keydown"]) place.addEventListener(touch, () => { this.owedTo = null; }, { passive: true });
     this.resized = new ResizeObserver(() => this.map.invalidateSize({ animate: false }));
     this.resized.observe(place);
   }
@@ -48,7 +49,17 @@ export class AlarmMap {
       }
     }
     const selected = alarms.find((alarm) => alarm.alarm_id === selectedId);
+    if (selected) this.settle(selected);
     this.units.propose(selected ? selected.unit_assigned ?? selected.responder?.unit ?? null : null);
+  }
+
+  /** A position or a unit that was not known when the alarm was brought into view: once more, unless somebody moved the map. */
+  settle(alarm) {
+    if (this.owedTo === alarm.alarm_id && alarm.position.status !== "none" && this.#unitOf(alarm)) this.focus(alarm);
+  }
+
+  #unitOf(alarm) {
+    return this.units.position(alarm.unit_assigned ?? alarm.responder?.unit);
   }
 
   #add(alarm) {
@@ -88,12 +99,14 @@ export class AlarmMap {
 
   /** Bring an alarm into view, with the unit that comes. */
   focus(alarm) {
+    this.owedTo = alarm.alarm_id;
     if (alarm.position.status === "none") return;
     this.map.invalidateSize({ animate: false });
     const at = L.latLng(alarm.position.lat, alarm.position.lon);
-    const unit = this.units.position(alarm.unit_assigned ?? alarm.responder?.unit);
+    const unit = this.#unitOf(alarm);
+    if (unit) this.owedTo = null;
     const reach = at.toBounds(Math.max(240, 2.4 * (alarm.position.accuracy_m ?? 0)));
     if (unit) reach.extend(unit);
-    this.map.fitBounds(reach, { maxZoom: CLOSE_ZOOM, paddingTopLeft: [60, 60], paddingBottomRight: [60, 60] });
+    this.map.fitBounds(reach, { animate: false, maxZoom: CLOSE_ZOOM, paddingTopLeft: [60, 60], paddingBottomRight: [60, 60] });
   }
 }
