@@ -1,4 +1,4 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, autotestdict=False, auto_pickle=False
 """The compiled half of the road engine: what is near, where the units stand, and one search for all of them.
 
 The search runs backwards from the alarm over states (an arc, "at its tail") and meets the units that stand on arcs; it
