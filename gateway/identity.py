@@ -55,13 +55,8 @@ class Identities:
         return self._facts.device_named(identity)
 
     def strangers(self) -> list[Stranger]:
-        """Unknown identities, newest first."""
-        return list(reversed(self._strangers.values()))
-
-    def forget_stranger(self, identity: str) -> None:
-        """It was adopted."""
-        for key in [key for key in self._strangers if key[1] == identity]:
-            del self._strangers[key]
+        """Unknown identities, newest first. Who was enrolled since, by whatever way, is none."""
+        return [one for one in reversed(self._strangers.values()) if self._facts.device_named(one.identity) is None]
 
     def note_stranger(self, identity: str, frame: Frame, link: Link, now: Instant) -> bool:
         """List an unknown identity. False when its listener's bucket is empty: nothing is kept then."""

@@ -193,7 +193,8 @@ def tell(house: House, call: Call, given: Told, alarm: Alarm, centre_id: str, op
     if given.level == "closed":
         if not operator:
             raise Refused("bad_field", "operator: only a named human ends an alarm.")
-        if alarm.state in (State.RESOLVED, State.CLOSED):
+        is_said_before = call.principal.role == "centre" or given.outcome in (None, alarm.outcome)
+        if alarm.state in (State.RESOLVED, State.CLOSED) and is_said_before:
             return outcome(house, alarm.alarm_id, ())
         events = house.desk.resolve(alarm.alarm_id, given.outcome or "UNKNOWN", operator, centre_id, given.note, call.now)
     else:
