@@ -6,6 +6,7 @@ all the time, so that the way is walked before it is needed, and says when a dea
 """
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,7 +28,7 @@ WARM_MAX = 2
 IDLE_S_MAX = 30.0
 "An older connection is replaced: something between us may have forgotten it without a word."
 CHECK_S = 1.0
-"How often a route's connections are looked after; a dead route is found alive within twice this."
+"How often a dead route is tried; a route that is well is looked after when something happens, and now and then."
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,8 @@ class RouteClient:
         self._idle: list[Connection] = []
         self._busy = 0
         self._is_down = False
+        self._attention = trio.Event()
+        "Something happened to a connection: the keeper of the route should look."
 
     async def offer(self, offer: Offer, now_us: Callable[[], int]) -> Answer:
         """One attempt, however it ends."""
@@ -105,9 +108,14 @@ class RouteClient:
     async def connect(self) -> Connection:
         """A new connection, ready to be asked. Raises: DeliveryError."""
         assert self.nursery is not None, "CentreClient.run() must be running"
-        stream = await call(self._network, self.book, self.options.connect_timeout_s)
-        if self.tls is not None:
-            stream = await secure(stream, self.tls, self.url, self.options.tls_timeout_s)
+        try:
+            stream = await call(self._network, self.book, self.options.connect_timeout_s)
+            if self.tls is not None:
+                stream = await secure(stream, self.tls, self.url, self.options.tls_timeout_s)
+        except DeliveryError:
+            self._is_down = True
+            self._attention.set()
+            raise
         connection = Connection(stream, self.url.authority)
         self.nursery.start_soon(self._listen, connection)
         return connection
@@ -115,13 +123,18 @@ class RouteClient:
     async def _listen(self, connection: Connection) -> None:
         with contained(self.counters):
             await connection.listen()
+        self._attention.set()
 
     async def keep_warm(self, on_up: Callable[[], None], dice: Dice) -> None:
         """Look after the route for ever: fresh addresses, a warm connection or two, and word when it comes back."""
         while True:
+            self._attention = trio.Event()
             with contained(self.counters):
                 await self._warm_up(on_up)
             await trio.sleep(CHECK_S * (0.75 + 0.5 * dice.random()))
+            if not self._is_down:
+                with trio.move_on_after(IDLE_S_MAX / 2):
+                    await self._attention.wait()
 
     async def _warm_up(self, on_up: Callable[[], None]) -> None:
         await self.book.refresh()
@@ -129,14 +142,12 @@ class RouteClient:
         for connection in [connection for connection in self._idle if connection.idle_since < oldest]:
             connection.close()
         self._idle = [connection for connection in self._idle if connection.is_open]
-        try:
+        with suppress(DeliveryError):
             while len(self._idle) < WARM_MAX and len(self._idle) + self._busy < self.options.connections_max:
                 self._idle.insert(0, await self.connect())
-                if self._is_down:
-                    self._is_down = False
-                    on_up()
-        except DeliveryError:
-            self._is_down = True
+            if self._is_down:
+                self._is_down = False
+                on_up()
 
     async def _take_idle(self) -> Connection | None:
         while self._idle:

@@ -136,6 +136,7 @@ class StandInCentre:
         secrets: by which alerts must be signed; none: signatures are not looked at.
         callbacks: what its operator does after an alarm was first stored, sent to ``gateway_url``.
         on_alert: called for every request that carries an alert.
+        on_told: called for every callback that was made: alarm, level, status of the answer (0: none came).
     """
 
     def __init__(
@@ -149,12 +150,11 @@ class StandInCentre:
         operator: str = "operator-1",
         connect: Connect = trio.open_tcp_stream,
         on_alert: Callable[[ReceivedAlert], None] = lambda received: None,
+        on_told: Callable[[str, str, int], None] = lambda alarm_id, level, status: None,
     ) -> None:
         self.received: list[ReceivedAlert] = []
         self.stored: OrderedDict[str, Json] = OrderedDict()
         "Alerts by webhook-id, as a real centre would keep them."
-        self.told: list[tuple[str, str, int]] = []
-        "Callbacks that were made: alarm, level, status of the answer (0: no answer)."
         self._wall_us = wall_us
         self._secrets = tuple(secrets)
         self._callbacks = tuple(callbacks)
@@ -162,6 +162,7 @@ class StandInCentre:
         self._operator = operator
         self._connect = connect
         self._on_alert = on_alert
+        self._on_told = on_told
         self._nursery: trio.Nursery | None = None
         self._steps: list[Step] = []
         self._began_at = 0.0
@@ -337,7 +338,7 @@ class StandInCentre:
                 status = await self._post_callback(alarm_id, said)
         except (OSError, trio.BrokenResourceError, trio.ClosedResourceError, h11.ProtocolError):
             status = 0
-        self.told.append((alarm_id, str(said.get("level")), status))
+        self._on_told(alarm_id, str(said.get("level")), status)
         return status
 
     async def _post_callback(self, alarm_id: str, said: Json) -> int:
