@@ -203,7 +203,7 @@ class Alarms:
 
     def _pressed(self, sighting: Sighting) -> Generator[ev.Event, None, str | None]:
         """Copy, repeat, or a new alarm; returns the id of a new one."""
-        if sighting.report.standing and self._presses.knows(sighting.person):
+        if sighting.report.standing and self._presses.still_stands(sighting.person, sighting.now.mono_us):
             # A switch that is still set is not pressed again; whoever never heard of it raises it all the same.
             return None
         key = press_key(sighting.device.device_id, sighting.report, sighting.raw)

@@ -18,6 +18,8 @@ from gateway.times import DeviceTime
 
 COPY_WINDOW_US = 60_000_000
 "Presses over different transports within this time are one; identical payloads without identity as well."
+STANDING_GAP_US = 2 * 3600 * 1_000_000
+"A switch not heard of for so long may have been set anew, with the record of the press lost on the way."
 KEPT_US = 48 * 3600 * 1_000_000
 "How long a press is remembered (the promise is 24 h)."
 KEPT_MAX = 256
@@ -79,9 +81,13 @@ class Presses:
             presses.popleft()
         presses.append(press)
 
-    def knows(self, person: str) -> bool:
-        """Whether anything was pressed lately."""
-        return bool(self._by_person.get(person))
+    def still_stands(self, person: str, now_mono_us: int) -> bool:
+        """Whether a switch that is set belongs to a press that we know: seen without a gap of ``STANDING_GAP_US`` since."""
+        presses = self._by_person.get(person)
+        if not presses or now_mono_us - presses[-1].seen_mono_us > STANDING_GAP_US:
+            return False
+        presses[-1].seen_mono_us = now_mono_us
+        return True
 
     def same_key(self, person: str, key: str) -> Press | None:
         """The newest known press with this identity."""

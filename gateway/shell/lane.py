@@ -104,6 +104,12 @@ class Lane:
             durable.add_done(lambda error: self._note_durable(raised) if error is None else None)
         return durable
 
+    def _before(self) -> Durable | None:
+        """Everything that was appended so far. What failed is forgiven once the journal has written it after all."""
+        if self._newest is not None and self._newest.error is not None and not self._journal.statistics().unsaved:
+            self._newest = None
+        return self._newest
+
     def _hold(self, durable: Durable) -> None:
         """A letter's number may be used only once, so letters leave when they are durable; a slow disk holds them for
         ``HOLD_S`` at most, because safety fails open.
@@ -144,7 +150,7 @@ class Lane:
         now = self._clock.now()
         verdict = self._judged(frame, link, now)
         # A copy of a press may come while the press itself is still on its way to the disk: everything before it counts.
-        durable = self.commit(verdict.events, now, verdict.urgency) or (self._newest if verdict.reply and verdict.urgency < "C" else None)
+        durable = self.commit(verdict.events, now, verdict.urgency) or (self._before() if verdict.reply and verdict.urgency < "C" else None)
         if verdict.events:
             self._decide(now)
             self.push()
@@ -169,7 +175,7 @@ class Lane:
         Raises: JournalError: it is not, and must not be acknowledged.
         """
         now = self._clock.now()
-        durable = self.commit(events, now) or self._newest
+        durable = self.commit(events, now) or self._before()
         self._decide(now)
         self.push()
         if durable is not None:

@@ -72,6 +72,13 @@ def test_a_switch_that_is_still_set_raises_once_and_never_again() -> None:
     assert story.press(ago_s=0) != first.alarm_id
 
 
+def test_a_switch_that_was_silent_for_hours_raises_again() -> None:
+    story = Story()
+    story.resolve(story.press(serial=1, ago_s=0))
+    story.wait(3 * 3600)
+    assert names(story.sight(Kind.SOS_BUTTON, ago_s=0, standing=True)) == ["AlarmRaised"]
+
+
 def test_the_same_serial_after_a_reboot_is_a_new_press() -> None:
     story = Story()
     first = story.press(serial=1, ago_s=0)
