@@ -55,6 +55,8 @@ class Line:
     told_until_us: int = 0
     final: bool = False
     "The last letter is written."
+    said: set[str] = field(default_factory=set)
+    "Levels that this centre has told us: saying one again in an answer is no news."
     alarmed: set[str] = field(default_factory=set)
     "What was made due at once because this centre refuses: once is enough."
 

@@ -218,7 +218,10 @@ class Outbox:
         """What came of an offer. A late success counts like a quick one."""
         attempt = (offer.alarm_id, offer.centre_id, offer.route_id, offer.seq, offer.attempt)
         events: list[Event] = [AlertAnswered(*attempt, answer.level, answer.reason, answer.took_ms, answer.retry_after_s)]
-        if told := answer.told:
+        file = self._files.get(offer.alarm_id)
+        line = file.lines.get(offer.centre_id) if file else None
+        if (told := answer.told) and line is not None and told.level not in line.said:
+            # Once: what a centre tells is told to it and to others, and it may answer that in the same words.
             events.append(CentreTold(offer.alarm_id, offer.centre_id, told.level, told.operator, note=told.note))
         tried = self._flying.pop(attempt, None)
         if tried is not None:
@@ -281,8 +284,12 @@ class Outbox:
                 self._apply_answered(file, event, now)
             case CentreTold():
                 self._apply_told(file, event, now)
-            case AlarmResolved() | AlarmReopened():
+            case AlarmResolved():
                 file.takers.add(event.operator)
+            case AlarmReopened():
+                file.takers.add(event.operator)
+                for line in file.lines.values():
+                    line.final = False
             case AlarmEscalated():
                 file.level = max(file.level, event.level)
             case FallbackSent() if not event.ok and event.reason not in WITHHELD:
@@ -334,6 +341,8 @@ class Outbox:
         self._advance(file, line, now)
 
     def _apply_told(self, file: _File, event: CentreTold, now: Instant) -> None:
+        if event.centre_id in file.lines:
+            file.lines[event.centre_id].said.add(event.level)
         if event.level in TAKEN_LEVELS:
             file.takers.add(event.centre_id)
         elif event.level == "rejected":
@@ -407,7 +416,7 @@ class Outbox:
         heading = Heading(
             centre_id, role, line.next_seq(event) if line else 1, event, now.wall_us,
             also_offered_to=others,
-            durable_at_us=file.durable_at_us,
+            durable_at_us=file.durable_at_us or alarm.durable_at_us,
             last_test_at_us=self._last_test_us.get(alarm.device_id),
             told_until_us=line.told_until_us if line else 0,
         )  # fmt: skip
@@ -542,7 +551,7 @@ class Outbox:
         file.alarm, file.ended = alarm, not alarm.is_open
         for centre_id in [centre_id for centre_id in file.lines if centre_id not in self._centres]:
             del file.lines[centre_id]  # No longer configured.
-        if not alarm.is_open:
+        if not alarm.is_open or alarm.state is State.RESOLVED:
             unsaid = not all(line.final for line in file.lines.values())
             return ("merged" if alarm.state is State.MERGED else "closed") if unsaid else None
         receiver = self._receiver(alarm)

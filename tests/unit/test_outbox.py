@@ -12,6 +12,8 @@ from gateway.events import (
     AlarmEscalated,
     AlarmMerged,
     AlarmRaised,
+    AlarmReopened,
+    AlarmResolved,
     AlertAnswered,
     AlertQueued,
     CentreTold,
@@ -230,6 +232,18 @@ def test_a_human_who_takes_it_in_the_answer_stops_the_escalation():
     assert steps(desk) == []
     (said,) = desk.events(CentreTold)
     assert (said.level, said.operator, said.note) == ("accepted", "op-7", "on it")  # type: ignore[union-attr]
+
+
+def test_a_centre_that_answers_everything_in_the_same_words_starts_no_conversation():
+    desk = Desk(centre("ovl"))
+    desk.answers = lambda offer: (0.0, replace(TOOK, told=Told("accepted", "op-7")))
+    calm = alarm(decision=decision(backup=None))
+    desk.queue(calm)
+    desk.run(1)
+    for n in range(1, 5):
+        desk.queue(replace(calm, repeat_count=n), "updated")
+        desk.run(1)
+    assert len(desk.events(CentreTold)) == 1 and len(desk.sent) == 5
 
 
 def test_displayed_is_not_taken():
@@ -621,6 +635,21 @@ def test_the_end_stops_repetition_and_is_still_said(state, event):
     data = alert_of(desk.sent[-1].offer.body)
     assert (data["event"], data["state"], data["outcome"]) == (event, state.value, "REAL_ARREST")
     assert desk.outbox.statistics().alarms == 0
+
+
+def test_a_reopened_alarm_is_told_again():
+    desk = Desk(centre("ovl"))
+    calm = alarm(decision=decision(backup=None))
+    desk.queue(calm)
+    desk.run(1)
+    desk.take((AlarmResolved(ALARM_ID, "PRECAUTION", "op-7"),))
+    desk.queue(replace(calm, state=State.RESOLVED, outcome="PRECAUTION"), "closed")
+    desk.run(1)
+    desk.take((AlarmReopened(ALARM_ID, "chief", "she called"),))
+    desk.queue(replace(calm, state=State.ACKED), "updated")
+    desk.run(60)
+    assert told(desk, "ovl") == [(1, "raised"), (2, "closed"), (3, "updated")]
+    assert len(desk.sent) == 3 and steps(desk) == []
 
 
 def test_the_end_waits_for_what_is_under_way():
