@@ -123,8 +123,11 @@ cdef class Engine:
 
     # -------------------------------------------------------------------------------------------- the question
 
-    def nearest(self, int32_t lat_e7, int32_t lon_e7, int64_t count, available, int64_t settled_max):
-        """[(unit id, ticks, centimetres)] of the ``count`` units that can be there first, quickest first."""
+    def nearest(self, int32_t lat_e7, int32_t lon_e7, int64_t count, available, double accuracy_m, int64_t settled_max):
+        """[(unit id, ticks, centimetres, worst ticks)] of the ``count`` units that can be there first, quickest first.
+
+        Worst: to the other roads where, with an accuracy above 0, the position may be as well.
+        """
         cdef Near found[PLACES_MAX]
         cdef const Map *map = &self.search.map
         cdef bint unused = False
@@ -133,19 +136,57 @@ cdef class Engine:
         places = choose(map, lat_e7, lon_e7, self._reach_m, NO_COURSE, found, &unused)
         if places == 0:
             raise self._outside()
-        self.search.wanted += 1
-        for name in self._slots if available is None else available:
-            slot = self._slots.get(name)
-            if slot is not None:
-                self.search.units[<int32_t> slot].wanted = self.search.wanted
-        result = self._first(found, places, count, settled_max)
-        if not result and is_gap(map, found, places):
+        self._want(available)
+        ranked = self._first(found, places, count, settled_max)
+        if not ranked and is_gap(map, found, places):
             # Only a gap in the map lies here and nobody stands in it: how far is it from the main component?
             places = gather(map, lat_e7, lon_e7, self._reach_m, SAME_PLACE_M, 0.0, MAIN, found)
-            result = self._first(found, places, count, settled_max)
-        return result
+            ranked = self._first(found, places, count, settled_max)
+        worst = [ticks for ticks, _, _, _ in ranked]
+        if ranked and accuracy_m > 0.0:
+            self._elsewhere(worst, [slot for _, _, slot, _ in ranked], lat_e7, lon_e7, accuracy_m, found, places)
+        return [(name, ticks, length, slowest) for (ticks, name, _, length), slowest in zip(ranked, worst)]
+
+    cdef int _want(self, available) except -1:
+        """Mark the units that the searches from now on may find; None: all."""
+        cdef Search *search = &self.search
+        cdef int32_t unit
+        search.wanted += 1
+        if available is None:
+            for unit in range(TRAVELLER + 1, search.units_count):
+                search.units[unit].wanted = search.wanted
+            return 0
+        for name in available:
+            slot = self._slots.get(name)
+            if slot is not None:
+                search.units[<int32_t> slot].wanted = search.wanted
+        return 0
+
+    cdef int _elsewhere(self, list worst, list slots, int32_t lat_e7, int32_t lon_e7, double accuracy_m, const Near *here, int places) except -1:
+        """Raise ``worst`` to the slowest time to any other candidate road; one that takes too long to look at is left out."""
+        cdef Near found[NEAR_MAX]
+        cdef Search *search = &self.search
+        cdef int count = gather(&search.map, lat_e7, lon_e7, self._reach_m, MARGIN_M, accuracy_m, 0, found)
+        cdef int index
+        search.wanted += 1
+        for slot in slots:
+            search.units[<int32_t> slot].wanted = search.wanted
+        for index in range(count):
+            if is_among(&found[index], here, places):
+                continue
+            found[index].metres = 0.0  # if she is on that road, nobody walks
+            try:
+                self._run(&found[index], 1, len(slots), HELD_STATES)
+            except RoadsSlow:
+                continue
+            for number, slot in enumerate(slots):
+                if search.units[<int32_t> slot].met == search.round:
+                    worst[number] = max(worst[number], search.units[<int32_t> slot].ticks)
+            forget(search)
+        return 0
 
     cdef list _first(self, const Near *found, int places, int64_t count, int64_t settled_max):
+        """[(ticks, unit id, slot, centimetres)] of the first ones."""
         cdef Search *search = &self.search
         cdef int32_t index, unit
         self._run(found, places, count, settled_max)
@@ -155,7 +196,7 @@ cdef class Engine:
             if search.units[unit].ticks <= search.bound:
                 ranked.append((search.units[unit].ticks, self._names[unit], unit))
         ranked.sort()
-        result = [(name, ticks, way_length_cm(search, slot)) for ticks, name, slot in ranked[:count]]
+        result = [(ticks, name, slot, way_length_cm(search, slot)) for ticks, name, slot in ranked[:count]]
         forget(search)
         return result
 

@@ -221,6 +221,15 @@ cdef inline double turned_deg(double one, double other) noexcept nogil:
     return min(turned, 360.0 - turned)
 
 
+cdef bint is_among(const Near *near, const Near *found, int count) noexcept nogil:
+    """Is its segment one of these?"""
+    cdef int index
+    for index in range(count):
+        if found[index].segment == near.segment:
+            return True
+    return False
+
+
 cdef bint is_gap(const Map *map, const Near *found, int count) noexcept nogil:
     """Is none of these in the main component or on an island?"""
     cdef int index

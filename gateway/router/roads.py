@@ -31,6 +31,8 @@ SNAP_M_LIMIT = 50_000.0
 "More would be walking for a day."
 SETTLED_MAX = 400_000
 "Default budget of one search, in road states; about 50 ms."
+WORST_TICKS_MIN = 60 * TICKS_PER_S
+"What a parallel road may cost more before it is worth a word."
 
 
 # ---------------------------------------------------------------------------------------- an extract becomes an index
@@ -144,6 +146,8 @@ class RoadCandidate:
     travel_s: float
     distance_m: float
     "Along the road."
+    travel_worst_s: float | None = None
+    "If she is on another road that lies within the accuracy; None: known to be at most a minute more, or not asked for."
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,13 +244,18 @@ class Roads:
 
         Args:
             available: units that count; None: all that were set. Ids that are not on the map are passed over.
+            accuracy_m: above 0, other roads as near as that are looked at too, for ``travel_worst_s``; the order stays
+                that of the nearest road, because the least of all times would be a promise to the wrong street.
             settled_max: budget in road states; 0: as many as it takes.
         Returns: at most ``count``; a unit that cannot get there is not among them.
         Raises: OutsideMap: no road within ``snap_m_max``. RoadsSlow: the budget was used up.
         Cost: one search over the roads, however many units (bench/kernels/test_nearest.py).
         """
-        found = self._engine.nearest(*_on_globe(lat_e7, lon_e7), max(count, 0), available, settled_max)
-        return [RoadCandidate(unit_id, ticks / TICKS_PER_S, length_cm / 100) for unit_id, ticks, length_cm in found]
+        found = self._engine.nearest(*_on_globe(lat_e7, lon_e7), max(count, 0), available, accuracy_m, settled_max)
+        return [
+            RoadCandidate(unit_id, ticks / TICKS_PER_S, length_cm / 100, worst / TICKS_PER_S if worst - ticks > WORST_TICKS_MIN else None)
+            for unit_id, ticks, length_cm, worst in found
+        ]
 
     def travel(self, from_lat_e7: int, from_lon_e7: int, to_lat_e7: int, to_lon_e7: int) -> Travel | None:
         """The quickest way; None when there is none. Raises: OutsideMap: no road near one of the two."""

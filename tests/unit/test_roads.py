@@ -170,6 +170,33 @@ def test_a_budget_that_is_used_up_is_said_and_harms_nothing():
     assert roads.nearest(*town.at("n59"), 1, settled_max=0)[0].travel_s == pytest.approx(590.0, abs=0.05)
 
 
+def banks(gap_m=20):
+    """Two roads along a river, joined by a bridge far to the east."""
+    town = Town().node("a", 0, 0).node("b", 3000, 0).node("c", 3000, gap_m).node("d", 0, gap_m)
+    return town.way("north", "dc").way("south", "ab").way("bridge", "bc")
+
+
+def test_the_other_bank_is_told_when_the_accuracy_reaches_it():
+    town = banks()
+    roads = town.roads()
+    roads.unit_set("south", *town.at("a", 1000))
+    roads.unit_set("north", *town.at("d", 1000))
+    alarm = town.at("a", 500, 4)
+    (first, second) = roads.nearest(*alarm, 5, accuracy_m=30.0)
+    assert (first.unit_id, first.travel_s) == ("south", pytest.approx(50.0, abs=0.01))
+    assert first.travel_worst_s == pytest.approx(200 + 2 + 250, abs=0.1) and second.travel_worst_s is None
+    assert [one.travel_worst_s for one in roads.nearest(*alarm, 5)] == [None, None]
+    assert [one.travel_worst_s for one in roads.nearest(*alarm, 5, accuracy_m=math.nan)] == [None, None]
+    assert [one.travel_s for one in roads.nearest(*alarm, 5, accuracy_m=30.0)] == [one.travel_s for one in roads.nearest(*alarm, 5)]
+
+
+def test_a_bend_of_the_same_road_is_no_other_bank():
+    town = banks(200)
+    roads = town.roads()
+    roads.unit_set("u", *town.at("a", 1000))
+    assert roads.nearest(*town.at("a", 500), 1, accuracy_m=50.0)[0].travel_worst_s is None
+
+
 # -------------------------------------------------------------------------------------- beside the road, off the map
 
 
