@@ -42,6 +42,8 @@ class RoadCandidate(Protocol):
     def travel_s(self) -> float: ...
     @property
     def distance_m(self) -> float: ...
+    @property
+    def travel_worst_s(self) -> float | None: ...
 
 
 class Roads(Protocol):
@@ -206,6 +208,8 @@ class Router:
         candidates = tuple(_candidate(UnitId(one.unit_id), one.travel_s, one.distance_m, muster, now) for one in found)
         reason = f"quickest of {len(on_map)} available units" if len(on_map) > 1 else "the only available unit"
         version = self._roads.data_version if self._roads is not None else None
+        if (worst_s := found[0].travel_worst_s) is not None:
+            reason += f"; {worst_s:.0f} s if the person is on another road nearby"
         return Proposal("proposed", reason + self._caution(candidates), "road", version, candidates, _ordered(skipped, muster, fix))
 
     def _by_straight_line(self, fix: Fix, muster: Muster, now: Instant, why: str) -> Proposal:

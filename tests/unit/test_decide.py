@@ -25,6 +25,7 @@ class Drive:
     unit_id: str
     travel_s: float
     distance_m: float
+    travel_worst_s: float | None = None
 
 
 class FakeRoads:
@@ -111,6 +112,15 @@ def test_units_beyond_the_count_asked_for_are_not_called_unreachable():
     roads = FakeRoads({"G-1": 1.0, "G-2": 2.0, "G-3": 3.0})
     proposal = fleet(roads, candidates=2).propose(PRESS, at(1))
     assert [one.unit_id for one in proposal.candidates] == ["G-1", "G-2"] and proposal.skipped == ()
+
+
+def test_another_road_within_the_accuracy_is_told():
+    class TwoBanks(FakeRoads):
+        def nearest(self, *question):
+            return [Drive("G-1", 50.0, 500.0, 452.0), Drive("G-2", 90.0, 900.0)]
+
+    proposal = fleet(TwoBanks({"G-1": 1, "G-2": 2})).propose(PRESS, at(1))
+    assert proposal.reason == "quickest of 3 available units; 452 s if the person is on another road nearby"
 
 
 def test_whoever_cannot_come_is_named_with_the_reason():
