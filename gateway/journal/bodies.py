@@ -48,6 +48,8 @@ class Shape:
     read: Read
     parts: "Facts | None" = None
     "What it consists of, when it is a dataclass."
+    scalar: type | None = None
+    "Values of exactly this type are read as they are."
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +58,7 @@ class Fact:
 
     name: str
     shape: Shape
-    optional: bool
     private: bool
-    required: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,31 +67,34 @@ class Facts:
 
     made: type
     fields: tuple[Fact, ...]
+    plan: tuple[tuple[str, Write | None, type | None, Read, str], ...]
+    "The same, laid out for the two loops below: a start reads millions of records."
 
     def write(self, value: object) -> dict[str, Plain]:
         plain: dict[str, Plain] = {}
-        for fact in self.fields:
-            found = getattr(value, fact.name)
+        for name, write, _, _, _ in self.plan:
+            found = getattr(value, name)
             if found is not None:
-                plain[fact.name] = fact.shape.write(found) if fact.shape.write else found
+                plain[name] = write(found) if write else found
         return plain
 
     def read(self, plain: Plain) -> object:
         if not isinstance(plain, dict):
             raise Misfit("no map")
         values: dict[str, object] = {}
-        for fact in self.fields:
-            found = plain.get(fact.name)
-            if found is not None:
+        for name, _, scalar, read, if_absent in self.plan:
+            found = plain.get(name)
+            if type(found) is scalar:
+                values[name] = found
+            elif found is not None:
                 try:
-                    values[fact.name] = fact.shape.read(found)
+                    values[name] = read(found)
                 except Misfit as misfit:
-                    raise Misfit(f"{fact.name}: {misfit}") from None
-            elif fact.optional:
-                # None is never written: where it is possible, it is what an absent field was.
-                values[fact.name] = None
-            elif fact.required:
-                raise Misfit(f"{fact.name}: missing")
+                    raise Misfit(f"{name}: {misfit}") from None
+            elif if_absent == "none":
+                values[name] = None
+            elif if_absent == "misfit":
+                raise Misfit(f"{name}: missing")
         return self.made(**values)
 
 
@@ -105,7 +108,7 @@ def _exactly(*accepted: type) -> Shape:
             raise Misfit(f"{type(plain).__name__} instead of {accepted[0].__name__}")
         return plain
 
-    return Shape(None, read)
+    return Shape(None, read, scalar=accepted[0])
 
 
 _SCALARS = {str: _exactly(str), int: _exactly(int), float: _exactly(float, int), bool: _exactly(bool), bytes: _exactly(bytes)}
@@ -168,11 +171,15 @@ def _tuple_shape(items: tuple[object, ...]) -> Shape:
 def _facts_of(made: type) -> Facts:
     hints = typing.get_type_hints(made)
     fields = []
+    plan = []
     for each in dataclasses.fields(made):
         shape, optional = shape_of(hints[each.name])
         required = each.default is dataclasses.MISSING and each.default_factory is dataclasses.MISSING
-        fields.append(Fact(each.name, shape, optional, not each.repr, required))
-    return Facts(made, tuple(fields))
+        # None is never written: where it is possible, it is what an absent field was.
+        if_absent = "none" if optional else "misfit" if required else "default"
+        fields.append(Fact(each.name, shape, not each.repr))
+        plan.append((each.name, shape.write, shape.scalar, shape.read, if_absent))
+    return Facts(made, tuple(fields), tuple(plan))
 
 
 def shape_of(hint: object) -> tuple[Shape, bool]:

@@ -249,6 +249,6 @@ def unpack_body(body: bytes) -> dict[str, Plain]:
         fields = msgpack.unpackb(body, unicode_errors="surrogatepass", strict_map_key=True)
     except (ValueError, msgpack.UnpackException, RecursionError) as error:
         return {"t": "unreadable", "why": type(error).__name__, "bytes": body}
-    if isinstance(fields, dict) and isinstance(fields.get("t"), str) and all(isinstance(key, str) for key in fields):
+    if isinstance(fields, dict) and isinstance(fields.get("t"), str):
         return fields
     return {"t": "unreadable", "why": "no map with a name under t", "bytes": body}

@@ -129,9 +129,7 @@ class Segment:
 
     @property
     def counted_bytes(self) -> int:
-        """What the chain covers of it."""
-        if self.cut is not None:
-            return self.cut
+        """What the chain will cover of it when another segment follows."""
         return self.seal.end if self.seal else min(self.end, self.bytes)
 
 
@@ -367,7 +365,7 @@ def _linked(segments: list[Segment], losses: list[Loss], disk: ReadableDisk, tho
 
 def _check_seal(last: Segment, disk: ReadableDisk) -> list[Loss]:
     """What the last segment's own seal says against its bytes; the others are checked by the header that follows."""
-    if last.seal is None or last.losses or digest_of(disk, last.name, last.seal.offset) == last.seal.chain:
+    if last.seal is None or last.losses or _digest_if_readable(disk, last.name, last.seal.offset) in (None, last.seal.chain):
         return []
     detail = "its bytes are not those that its seal was made of, though every checksum is right"
     return [Loss("chain", last.number, 0, last.seal.offset, last.last_seq, last.last_seq + 1, detail)]
@@ -380,8 +378,13 @@ def _fits(before: Segment, after: Segment, disk: ReadableDisk, thorough: bool) -
         return None
     if before.seal and before.seal.end == header.previous_bytes and not thorough:
         return before.seal.last_seq == header.previous_last_seq
+    found = _digest_if_readable(disk, before.name, header.previous_bytes)
+    return found == header.chain if found else None
+
+
+def _digest_if_readable(disk: ReadableDisk, name: str, length: int) -> bytes | None:
     try:
-        return digest_of(disk, before.name, header.previous_bytes) == header.chain
+        return digest_of(disk, name, length)
     except OSError:
         return None
 
@@ -418,10 +421,7 @@ def _with_end(recovery: Recovery, disk: ReadableDisk) -> Recovery:
     next_seq = max(last_seq + 1, *(segment.header.first_seq for segment in recovery.segments if segment.header), 1) + SEQ_SKIP
     if last.seal and last.seal.next_seq > last_seq and not last.losses and not recovery.unborn:
         next_seq = last.seal.next_seq
-    try:
-        chain = digest_of(disk, last.name, last.counted_bytes)
-    except OSError:
-        chain = NO_CHAIN
+    chain = _digest_if_readable(disk, last.name, last.counted_bytes) or NO_CHAIN
     return replace(
         recovery, last_seq=last_seq, next_seq=next_seq, is_clean=last.seal is not None, chain=chain,
         tail_cut_bytes=0 if last.seal else max(0, last.content_end - last.end),

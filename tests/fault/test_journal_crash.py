@@ -133,7 +133,7 @@ def story(run: Run, steps: int) -> Run:
 
 def test_no_crash_loses_what_was_acknowledged():
     states = 0
-    for seed in range(400 if NIGHTLY else 8):
+    for seed in range(400 if NIGHTLY else 5):
         try:
             states += story(Run(seed), 25).states
         except Violation as violation:

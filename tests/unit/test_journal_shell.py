@@ -337,3 +337,51 @@ async def test_a_stop_that_was_no_stop_leaves_a_gap_in_the_numbers(autojump_cloc
         again = image.crash_image("none", Random(1))
     async with open_journal(FOLDER, disk=again, clock=TrioClock(), options=SMALL) as journal:
         assert journal.append_nowait([some_event(3)], Instant(5, 5), C).seq >= 2 + 2 * SEQ_SKIP
+
+
+async def test_after_a_failed_sync_the_real_disk_never_syncs_that_file_again(tmp_path, monkeypatch):
+    import os
+
+    whole, fds, failing = os.fdatasync, [], {4, 9}
+
+    def fdatasync(fd: int) -> None:
+        fds.append(os.fstat(fd).st_ino)
+        if len(fds) in failing:
+            raise OSError(5, "Input/output error")
+        whole(fd)
+
+    monkeypatch.setattr(os, "fdatasync", fdatasync)
+    async with await open_real(tmp_path / "journal") as journal:
+        for number in range(1, 30):
+            await journal.append_nowait([some_event(number)], SystemClock().now(), A).wait()
+        assert journal.statistics().failures == 2
+    for call in failing:
+        assert fds[call - 1] not in fds[call:]
+    async with await open_real(tmp_path / "journal") as journal:
+        assert [entry.event for entry in journal.replay()] == [some_event(number) for number in range(1, 30)]
+
+
+async def test_a_mistake_of_the_writer_ends_the_journal_loudly_and_tells_everybody(opened, monkeypatch):
+    async def mistaken(*arguments):
+        raise ZeroDivisionError
+
+    told = []
+    with pytest.RaisesGroup(ZeroDivisionError, flatten_subgroups=True):
+        async with opened() as journal:
+            monkeypatch.setattr("gateway.journal.writer.Writer.commit", mistaken)
+            append(journal, 1).add_done(told.append)
+            append(journal, 2).add_done(told.append)
+            await trio.sleep_forever()
+    assert [type(error) for error in told] == [JournalError, JournalError]
+    with pytest.raises(JournalError, match="closed"):
+        append(journal, 3)
+
+
+async def test_two_may_drain_at_the_same_time(opened, nursery):
+    async with opened() as journal:
+        append(journal, 1, 20, C)
+        async with trio.open_nursery() as both:
+            both.start_soon(journal.drain)
+            both.start_soon(journal.drain)
+        assert journal.durable_seq == 20
+        await journal.drain()
