@@ -59,6 +59,8 @@ class Areas:
         self._fallback = next((source.centre_id for source in sources if source.national_fallback), self._centres[0])
         self._backups = {source.centre_id: source.backup_id or self._fallback for source in sources}
         self._nearest_m = nearest_km * 1000.0
+        self._alone = tuple(self._area(centre_id, "polygon") for centre_id in self._centres)
+        "The answer of almost every point, made once."
         order = {source.centre_id: number for number, source in enumerate(sources)}
         self._grid = _grid([(order[source.centre_id], part) for source, reading in readings for part in reading.parts])
 
@@ -67,6 +69,8 @@ class Areas:
         if self._grid is None or abs(lat_e7) > 900_000_000 or abs(lon_e7) > 1_800_000_000:
             return self.fallback()
         owners = self._grid.owners(lat_e7, lon_e7)
+        if len(owners) == 1:
+            return self._alone[owners[0]]
         if owners:
             return self._area(self._centres[owners[0]], "polygon", tuple(self._centres[owner] for owner in owners[1:]))
         nearest = self._grid.nearest(lat_e7, lon_e7, self._nearest_m)
