@@ -56,7 +56,12 @@ async def _stage(folder: Path, options: argparse.Namespace, tell: Callable[[str]
 async def _play(folder: Path, options: argparse.Namespace) -> int:
     stage = await _stage(folder, options, _tell, 9.0)
     async with trio.open_nursery() as nursery:
-        await nursery.start(stage.run, f"127.0.0.1:{_port(options.port)}", _tell)
+
+        async def play(task_status: trio.TaskStatus[None]) -> None:
+            await stage.run(f"127.0.0.1:{_port(options.port)}", _tell, task_status)
+            nursery.cancel_scope.cancel()
+
+        await nursery.start(play)
         assert stage.ready is not None
         host, port = stage.ready.api
         print(f"\n  {stage.town.name}: open http://{host}:{port}/  user {OPERATOR}  password {stage.keys.password}")

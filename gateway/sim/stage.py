@@ -10,14 +10,13 @@ import random
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import trio
 
 from gateway.api.hmac_auth import canonical, sign
 from gateway.clock import Clock
-from gateway.config import load_config
+from gateway.config import Config, load_config
 from gateway.errors import CommandError
 from gateway.model import Alarm, State
 from gateway.registry.credentials import TOKEN_BYTES, hash_secret, new_token
@@ -174,7 +173,7 @@ class Stage:
     # ------------------------------------------------------------------------------------------------ the play
 
     async def run(self, api_bind: str, tell: Callable[[str], None], task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Start the gateway and everybody around it; play until cancelled."""
+        """Start the gateway and everybody around it; play until cancelled, or until the gateway is told to stop (SIGTERM, Ctrl-C)."""
         listeners = {name: await trio.open_tcp_listeners(0, host="127.0.0.1") for name in ("west", "east")}
         ports = {name: int(bound[0].socket.getsockname()[1]) for name, bound in listeners.items()}
         config_file = self.folder / "gateway.toml"
@@ -183,7 +182,7 @@ class Stage:
         units_token = await trio.to_thread.run_sync(enrol, Path(config.gateway.data_dir), self.keys, self.clock.now().wall_us)
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
-            self.ready, self.server = await nursery.start(partial(serve, config, clock=self.clock, simulation=self))
+            self.ready, self.server = await nursery.start(self._serve, config, nursery.cancel_scope)
             assert self.ready is not None
             host, port = self.ready.api
             for name, bound in listeners.items():
@@ -195,6 +194,11 @@ class Stage:
                 nursery.start_soon(speaker.run)
             nursery.start_soon(self._direct)
             task_status.started()
+
+    async def _serve(self, config: Config, scope: trio.CancelScope, task_status: trio.TaskStatus[tuple[Ready, Server]]) -> None:
+        """The gateway; when it ends, the play is over."""
+        await serve(config, clock=self.clock, simulation=self, task_status=task_status)
+        scope.cancel()
 
     def _centre(self, name: str, gateway_url: str, tell: Callable[[str], None]) -> StandInCentre:
         def hear(received: ReceivedAlert) -> None:
