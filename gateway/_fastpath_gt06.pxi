@@ -377,7 +377,7 @@ cdef void gt06_alarm(uint8_t kind, const uint8_t *content, Py_ssize_t length, co
         if reading.kinds == 0:
             reading.kinds = KIND_POSITION
         block = end - GT06_GPS_BYTES
-        if is_vxt01 or block == 15:
+        if block == 8 or block == 15:
             gt06_cell(content + GT06_GPS_BYTES, block, reading)
         elif block > 0 and content[GT06_GPS_BYTES] != 0:
             gt06_cell(content + GT06_GPS_BYTES + 1, block - 1, reading)

@@ -168,9 +168,7 @@ def fix_of(place: dict[str, Json], unread: list[str]) -> Fix | None:
     if not lat and not lon:
         unread.append("position: 0, 0 is no position")
         return None
-    return Fix(
-        round(lat * E7), round(lon * E7), at_us, source=str(source), accuracy_m=accuracy_m, speed_kmh=speed_kmh, course_deg=course_deg
-    )
+    return Fix(round(lat * E7), round(lon * E7), at_us, source=str(source), accuracy_m=accuracy_m, speed_kmh=speed_kmh, course_deg=course_deg)
 
 
 def number_of(fields: dict[str, Json], name: str, low: float, high: float, unread: list[str], path: str = "") -> float | None:
@@ -208,4 +206,3 @@ def unread_key(name: str) -> str:
 def printable(word: str) -> str:
     """The word as it may stand in a record: short and without anything that steers a terminal."""
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in word[:64])
-

@@ -2,7 +2,7 @@
 
 Paper: "GPS Tracker Communication Protocol (GT06)" of Concox and the descriptions of its families, as gathered in
 the dossier ``gt06.md``. TCP, big-endian, the device is the client. This file delimits and answers; what a message
-says is read in ``gt06_content.py``. Witnesses in ``tests/vectors/gt06.json``:
+says is read in ``gt06_content.py``, where it may say alarm in ``gt06_alarms.py``. Witnesses in ``tests/vectors/gt06.json``:
 
 - two headers, 7878 (one length byte) and 7979 (two): ``gt06-position``, ``gt06-voltage``
 - a zone in the login makes later times local: ``gt06-zone-east``, ``gt06-zone-west``
@@ -21,7 +21,8 @@ from gateway.errors import FrameError, Reason
 from gateway.model import LIFE, Frame, Kind, Report
 from gateway.protocols.base import NOTHING_KNOWN, DeviceSettings, refused
 from gateway.protocols.gt06_alarms import dialect_of
-from gateway.protocols.gt06_content import TOPIN_TYPES, report_untrusted, topin_bytes, topin_report
+from gateway.protocols.gt06_content import report_untrusted
+from gateway.protocols.gt06_topin import TOPIN_TYPES, topin_bytes, topin_report
 from gateway.protocols.octets import bcd_digits, civil_of, crc16_x25, luhn_holds, u16be
 
 NAME: Final = "gt06"

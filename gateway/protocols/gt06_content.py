@@ -1,4 +1,4 @@
-"""What a GT06 message says: GPS, cell and status blocks, and the message types that are made of them.
+"""What a GT06 message says, type by type.
 
 Byte layouts stand above the code that reads them. Every read is bounded by the frame's own length, never by a field
 inside the content, and the status block is always taken from the end. An alarm field that cannot be read is an alarm.
@@ -9,126 +9,26 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from gateway.errors import FrameError, Reason
-from gateway.model import LIFE, NO_KIND, Cell, Fix, Kind, Report, Wifi
+from gateway.model import LIFE, NO_KIND, Cell, Kind, Report
 from gateway.protocols.gt06_alarms import CAMERA_CODES, PLAIN, Dialect, status_kinds
-from gateway.protocols.octets import bcd_digits, civil_us, full_year, u16be, u32be
-
-# ----------------------------------------------------------------------------------------------- blocks
-
-GPS_BYTES: Final = 18
-UNITS_PER_DEGREE: Final = 1_800_000
-CELL_SIZES: Final = {
-    # bytes: (mnc, lac, cid); the MCC before them has two
-    8: (1, 2, 3),
-    9: (1, 2, 4),
-    10: (2, 2, 4),
-    15: (1, 4, 8),
-    16: (2, 4, 8),
-}
-
-
-def time_of(data: bytes, at: int, offset_s: int) -> int | None:
-    """``yy mm dd hh mm ss`` in binary, local time of a zone ``offset_s`` east of UTC."""
-    year = full_year(data[at])
-    if year is None:
-        return None
-    local_us = civil_us(year, *data[at + 1 : at + 6])
-    return None if local_us is None else local_us - offset_s * 1_000_000
-
-
-def place_of(data: bytes, at: int) -> tuple[int, int] | None:
-    """Latitude and longitude without their signs, 4 bytes each, as degrees x 10^7; None outside the globe."""
-    lat, lon = u32be(data, at), u32be(data, at + 4)
-    if lat > 90 * UNITS_PER_DEGREE or lon > 180 * UNITS_PER_DEGREE:
-        return None
-    return (lat * 50 + 4) // 9, (lon * 50 + 4) // 9  # x 10^7 / 1,800,000, rounded
-
-
-def fix_of(place: tuple[int, int], flags: int, at_us: int | None, speed_kmh: float | None, satellites: int | None) -> Fix | None:
-    """The fix behind a course-and-flags word: bit 10 north, bit 11 west, bit 12 valid, bits 9-0 course.
-
-    A place without a valid fix is the last known one, whose time nobody knows; 0, 0 without one is no place at all.
-    """
-    valid = bool(flags & 0x1000) and at_us is not None
-    lat_e7, lon_e7 = place
-    if not valid and lat_e7 == lon_e7 == 0:
-        return None
-    course = flags & 0x3FF
-    return Fix(
-        lat_e7 if flags & 0x0400 else -lat_e7,
-        -lon_e7 if flags & 0x0800 else lon_e7,
-        at_us if valid else None,
-        valid,
-        speed_kmh=speed_kmh,
-        course_deg=float(course) if course <= 360 else None,
-        satellites=satellites,
-    )
-
-
-def gps_report(data: bytes, at: int, offset_s: int) -> Report:
-    """The GPS block.
-
-    - 6  year - 2000, month, day, hour, minute, second, one binary byte each
-    - 1  high nibble: length of the GPS data; low nibble: satellites
-    - 4  latitude, 4  longitude, unsigned, degrees x 1,800,000
-    - 1  speed, km/h
-    - 2  course and flags
-    """
-    at_us = time_of(data, at, offset_s)
-    unread = () if at_us is not None else ("date of the position",)
-    place = place_of(data, at + 7)
-    if place is None:
-        return Report(event_at_us=at_us, unread=(*unread, "place outside the globe"))
-    fix = fix_of(place, u16be(data, at + 16), at_us, float(data[at + 15]), data[at + 6] & 0x0F)
-    return Report(fix=fix, event_at_us=at_us, unread=unread)
-
-
-def looks_like_gps(data: bytes, at: int) -> bool:
-    """A GPS block by its own marks: a date of the calendar, a GPS length of 12, a place on the globe."""
-    return len(data) - at >= GPS_BYTES and time_of(data, at, 0) is not None and data[at + 6] >> 4 == 12 and place_of(data, at + 7) is not None
-
-
-def cells_of(block: bytes) -> tuple[Cell, ...]:
-    """One radio cell: ``MCC 2, MNC 1-2, LAC 2-4, CID 3-8``. Bit 15 of the MCC says that the MNC has two bytes."""
-    if len(block) not in CELL_SIZES:
-        return ()
-    mnc_bytes, lac_bytes, cid_bytes = CELL_SIZES[len(block)]
-    mcc = u16be(block, 0)
-    if len(block) == 9 and mcc & 0x8000:
-        mnc_bytes, cid_bytes = 2, 3
-    mcc &= 0x7FFF
-    if not 0 < mcc < 1000:
-        return ()
-    lac_at = 2 + mnc_bytes
-    cid_at = lac_at + lac_bytes
-    mnc, lac = int.from_bytes(block[2:lac_at], "big"), int.from_bytes(block[lac_at:cid_at], "big")
-    return (Cell(mcc, mnc, lac, int.from_bytes(block[cid_at : cid_at + cid_bytes], "big")),)
-
-
-def battery_of(level: int) -> tuple[float | None, tuple[str, ...]]:
-    """Percent behind the voltage byte: 0-6 are steps (6 full, 0 no power), 7-100 percent of newer models."""
-    if level <= 6:
-        return round(level * 100 / 6, 1), ()
-    return (float(level), ()) if level <= 100 else (None, ("voltage level",))
-
-
-def wifi_of(data: bytes, at: int, count: int) -> tuple[Wifi, ...]:
-    """``count`` access points of ``MAC 6, strength 1``, as many as the data holds.
-
-    Strength: dBm as a signed byte, or its magnitude; 0 says nothing.
-    """
-    points = []
-    for start in range(at, min(at + 7 * count, len(data) - 6), 7):
-        level = data[start + 6]
-        rssi = level - 256 if level > 127 else -level
-        points.append(Wifi(data[start : start + 6].hex(":"), rssi or None))
-    return tuple(points)
-
-
-# ------------------------------------------------------------------------------------------ message types
+from gateway.protocols.gt06_blocks import (
+    CELL_SIZES,
+    GPS_BYTES,
+    battery_of,
+    cells_of,
+    fix_of,
+    gps_report,
+    looks_like_gps,
+    place_of,
+    time_of,
+    wifi_of,
+)
+from gateway.protocols.octets import u16be, u32be
 
 STATUS_BYTES: Final = 5
 "Terminal information 1, voltage 1, GSM 1, alarm 1, language 1."
+FLAGGED: Final = frozenset((0x22, 0x2D, 0x31))
+"Positions that say after the cell block whether they are stored ones."
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,10 +70,6 @@ def read_position_untrusted(message: Message) -> Report:
     return report
 
 
-FLAGGED: Final = frozenset((0x22, 0x2D, 0x31))
-"Positions that say after the cell block whether they are stored ones."
-
-
 def _cell_bytes(kind: int, rest: bytes) -> int:
     """How long the cell block of a position is: the frame does not say, so its type and what follows must."""
     wide_mnc = len(rest) >= 2 and rest[0] & 0x80
@@ -208,7 +104,7 @@ def read_alarm_untrusted(message: Message) -> Report:
         return _with_status(Report(kinds, unread=("position",)), content, end)
     report = gps_report(content, 0, message.offset_s)
     block = content[GPS_BYTES:end]
-    has_length = not is_vxt01 and len(block) != 15
+    has_length = len(block) not in (8, 15)
     cells = cells_of(block[has_length:]) if block and (block[0] or not has_length) else ()
     return _with_status(replace(report, kinds=kinds or Kind.POSITION, cells=cells), content, end)
 
@@ -414,43 +310,3 @@ def report_untrusted(raw: bytes, kind_at: int, dialect: Dialect, offset_s: int) 
     message = Message(kind, raw[kind_at + 1 : -6], kind_at + 1, dialect, offset_s)
     report = READERS.get(kind, read_other_untrusted)(message)
     return replace(report, sequence=u16be(raw, len(raw) - 6))
-
-
-# --------------------------------------------------------------------- Wi-Fi frames of the Topin dialect
-
-TOPIN_TYPES: Final = (0x17, 0x69)
-TOPIN_BYTES_MAX: Final = 300
-"The longest one that is waited for (the dialect's own guard)."
-
-
-def topin_bytes(data: bytes, at: int) -> int | None:
-    """How long the Wi-Fi frame at ``at`` must be: None while that is not known yet, 0 when it cannot be one.
-
-    - 2  7878, 1  number n of access points, 1  type, 6  time in BCD
-    - n x (MAC 6, strength 1)
-    - 1  number c of cells, 2  MCC, 1  MNC, c x (LAC 2, CID 2, strength 1)
-    - 2  0d0a
-    """
-    cells_at = 10 + 7 * data[at + 2]
-    if cells_at + 6 > TOPIN_BYTES_MAX:
-        return 0
-    if len(data) - at <= cells_at:
-        return None
-    size = cells_at + 6 + 5 * data[at + cells_at]
-    return size if size <= TOPIN_BYTES_MAX else 0
-
-
-def topin_report(raw: bytes, offset_s: int) -> Report:
-    """What a delimited Wi-Fi frame says. It has neither checksum nor serial number."""
-    digits = bcd_digits(raw[4:10])
-    year = full_year(int(digits[:2])) if digits else None
-    local_us = civil_us(year, *(int(digits[i : i + 2]) for i in range(2, 12, 2))) if digits and year else None
-    at = 10 + 7 * raw[2]
-    mcc, mnc = u16be(raw, at + 1), raw[at + 3]
-    starts = range(at + 4, at + 4 + 5 * raw[at], 5) if 0 < mcc < 1000 else ()
-    return Report(
-        Kind.POSITION,
-        event_at_us=None if local_us is None else local_us - offset_s * 1_000_000,
-        cells=tuple(dict.fromkeys(Cell(mcc, mnc, u16be(raw, start), u16be(raw, start + 2)) for start in starts)),
-        wifi=wifi_of(raw, 10, raw[2]),
-    )

@@ -109,9 +109,7 @@ TAIL = r"(?=\s*(?:$|[!,.;)\]>*\n<]|\s(?:alarm|alert|help|https?:|www\.|maps|geo:
 COLON_OR_TAIL = rf"(?:\s?:|{TAIL})"
 HELP_ME = "help me"
 ONE_TYPING_ERROR = "|".join(
-    pattern
-    for at in range(len(HELP_ME))
-    for pattern in (rf"{HELP_ME[:at]}.?{HELP_ME[at + 1 :]}", rf"{HELP_ME[:at]}\w{HELP_ME[at:]}")
+    pattern for at in range(len(HELP_ME)) for pattern in (rf"{HELP_ME[:at]}.?{HELP_ME[at + 1 :]}", rf"{HELP_ME[:at]}\w{HELP_ME[at:]}")
 ).replace(" ", " {1,4}")
 
 

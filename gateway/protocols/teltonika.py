@@ -545,9 +545,7 @@ def take_codec7_gps(cursor: Cursor, at_us: int | None) -> tuple[Fix | None, tupl
     operator = cursor.take_uint(4) if mask & 128 else 0
     fix = None
     if abs(lat) <= 90 and abs(lon) <= 180 and (lat or lon):
-        fix = Fix(
-            round(lat * E7), round(lon * E7), at_us, satellites != 0, "gnss", None, altitude_m, speed_kmh, course_deg, satellites
-        )
+        fix = Fix(round(lat * E7), round(lon * E7), at_us, satellites != 0, "gnss", None, altitude_m, speed_kmh, course_deg, satellites)
     return fix, (Cell(operator // 100, operator % 100, lac, cid),) if mask & 32 and 10_000 <= operator <= 99_999 else ()
 
 

@@ -1,6 +1,7 @@
 """The table of protocols, its walls, and the session that recognises which row it is."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,15 @@ def test_no_protocol_imports_another(path: Path) -> None:
 def test_a_protocol_file_names_its_paper(path: Path) -> None:
     head = ast.get_docstring(ast.parse(path.read_text())) or ""
     assert len(head) > 80, f"{path.name} must open with the paper that it follows"
+
+
+@pytest.mark.parametrize("name", [entry.name for entry in PROTOCOLS])
+def test_witnesses_that_a_head_names_exist(name: str) -> None:
+    """The head of a protocol's file says what its families do differently and which vector shows it."""
+    head = ast.get_docstring(ast.parse((ROOM / f"{name}.py").read_text())) or ""
+    named = re.findall(r"``([a-z0-9]+(?:-[a-z0-9]+)+)``", head)
+    assert named, f"{name}.py names no vector"
+    assert set(named) <= {case.name for case in OWN_CASES if case.protocol == name}
 
 
 def test_every_protocol_file_has_its_row_and_every_row_its_vectors() -> None:
