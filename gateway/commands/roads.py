@@ -8,7 +8,6 @@ import sys
 import tempfile
 import tomllib
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 
 from gateway.clock import SystemClock, monotonic_ns
@@ -137,7 +136,7 @@ def _info(options: argparse.Namespace) -> int:
     profile, source, box, extract = (_table(about[key]) for key in ("profile", "source", "bbox", "extract"))
     rows = {
         "data version": about["data_version"],
-        "built": _day(about["created_at_us"]),
+        "built": about["built_at"],
         "source": f"{source['name']}, {source['bytes']:,} bytes, sha256 {source['sha256']}",
         "profile": f"{profile['name']} ({profile['digest']})",
         "area": f"{box['south']:.4f}..{box['north']:.4f} N, {box['west']:.4f}..{box['east']:.4f} E",
@@ -155,10 +154,6 @@ def _info(options: argparse.Namespace) -> int:
 
 def _table(value: object) -> Mapping[str, object]:
     return value if isinstance(value, Mapping) else {}
-
-
-def _day(at_us: object) -> str:
-    return datetime.fromtimestamp(at_us / 1e6, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if isinstance(at_us, int) else "unknown"
 
 
 # -------------------------------------------------------------------------------------------------------- tiles

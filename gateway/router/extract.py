@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from gateway.router.profile import PoliceProfile, TurnRule
 
+ID_MAX = 2**63 - 1
 MEMBERS_MAX = 64
 "A turn restriction with more members than this is no turn restriction."
 
@@ -57,6 +58,8 @@ class Extract:
             return
         self.counts["highway_ways"] += 1
         speeds = self.profile.way_speeds_kmh(tags)
+        if not -ID_MAX <= way_id <= ID_MAX:
+            raise ValueError(f"way {way_id}: no OpenStreetMap number is as large")
         refs = array("q")
         for node in nodes:
             if not refs or refs[-1] != node:

@@ -2,7 +2,7 @@
 
 Every number is a parameter that a police zone may change in a TOML file; the defaults are guesses until they are
 calibrated against recorded drives. Tag meanings: OpenStreetMap wiki, Key:access, Key:oneway, Key:maxspeed,
-Key:barrier, Relation:restriction. ``way_direction`` and the restriction words follow pyroutelib3's profiles.
+Key:barrier, Relation:restriction.
 """
 
 import difflib

@@ -1,6 +1,6 @@
 """The road engine: an OpenStreetMap extract becomes a road index, and an index answers who can be there first.
 
-pyroutelib3 is used for its reader, here and nowhere else, and only while an index is built; its graph drops barriers
+pyroutelib3 is used for its reader, in no other file of this room, and only while an index is built; its graph drops barriers
 and parallel ways and lets restrictions be dodged, so the graph is ours (``layout.py``).
 """
 
@@ -11,11 +11,12 @@ import mmap
 import struct
 import xml.sax
 import zlib
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import BinaryIO, Literal, NamedTuple
+from typing import BinaryIO, Literal, NamedTuple, TypeVar
 
 from gateway.errors import OutsideMap, RoadsError
 from gateway.router import index
@@ -25,6 +26,9 @@ from gateway.router.layout import Progress, lay_out
 from gateway.router.profile import COMPILER_VERSION, PoliceProfile
 from gateway.router.segments import TICKS_PER_S
 
+T = TypeVar("T")
+CHUNK_BYTES = 1 << 16
+FEATURES_PER_WORD = 1_000_000
 SNAP_M_MAX = 1_000.0
 "Default for how far a road may be from a position that it is to serve."
 SNAP_M_LIMIT = 50_000.0
@@ -65,7 +69,7 @@ def build(
     about = {
         **numbers,
         "data_version": data_version or f"{source_name.partition('.')[0]}-{digest.hexdigest()[:8]}",
-        "created_at_us": created_at_us,
+        "built_at": datetime.fromtimestamp(created_at_us // 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "compiler_version": COMPILER_VERSION,
         "profile": {"name": profile.name, "digest": profile.digest(), "parameters": profile.parameters()},
         "source": {"name": source_name, "sha256": digest.hexdigest(), "bytes": source_bytes},
@@ -81,26 +85,35 @@ def read_extract(open_extract: Callable[[], BinaryIO], profile: PoliceProfile, p
 
     extract = Extract(profile)
     unreadable = (
-        ValueError, KeyError, IndexError, TypeError, EOFError, OSError, struct.error, zlib.error, lzma.LZMAError, xml.sax.SAXException, DecodeError,
+        ValueError, KeyError, IndexError, TypeError, OverflowError, EOFError, OSError, struct.error, zlib.error, lzma.LZMAError,
+        xml.sax.SAXException, DecodeError,
     )  # fmt: skip
     try:
         with open_extract() as file:
             kind = format_of(file)
             progress(f"reading ways and relations ({kind})")
-            for feature in reader.read_features(file, kind, 1 << 16):
+            for feature in _counted(reader.read_features(file, kind, CHUNK_BYTES), progress):
                 if isinstance(feature, reader.Way):
                     extract.take_way(feature.id, feature.nodes, feature.tags)
                 elif isinstance(feature, reader.Relation):
                     extract.take_relation(((member.type, member.ref, member.role) for member in feature.members), feature.tags)
         with open_extract() as file:
             progress(f"reading {len(extract.positions)} nodes")
-            for feature in reader.read_features(file, kind, 1 << 16):
+            for feature in _counted(reader.read_features(file, kind, CHUNK_BYTES), progress):
                 if isinstance(feature, reader.Node):
                     extract.take_node(feature.id, *feature.position, feature.tags)
     except unreadable as error:
         raise RoadsError(f"the extract cannot be read: {type(error).__name__}: {error}") from error
     extract.finish()
     return extract
+
+
+def _counted(features: Iterable[T], progress: Progress) -> Iterator[T]:
+    """The same features; a word at every million, so that nobody thinks that a country has got stuck."""
+    for number, feature in enumerate(features, 1):
+        yield feature
+        if number % FEATURES_PER_WORD == 0:
+            progress(f"{number // 1_000_000} million features read")
 
 
 def format_of(file: BinaryIO) -> Literal["xml", "gz", "bz2", "pbf"]:

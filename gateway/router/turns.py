@@ -94,22 +94,23 @@ class _Expansion:
 
     def run(self) -> States:
         base = len(self._arcs.ticks)
-        found: dict[tuple[int, Progress], None] = {}
+        found: set[tuple[int, Progress]] = set()
         waiting: list[tuple[int, Progress]] = [(arc, frozenset()) for arc in range(base)]
-        turns: dict[tuple[int, Progress], list[tuple[int, Progress, int]]] = {}
+        onward: list[list[tuple[int, Progress, int]]] = []
         for state in waiting:  # grows while it is walked
-            turns[state] = self._turns_from(*state)
-            for arc, carried, _ in turns[state]:
+            onward.append(self._turns_from(*state))
+            for arc, carried, _ in onward[-1]:
                 if carried and (arc, carried) not in found:
-                    found[arc, carried] = None
+                    found.add((arc, carried))
                     waiting.append((arc, carried))
         copies = sorted(found, key=lambda state: (state[0], sorted(state[1])))
-        number = {state: base + index for index, state in enumerate(copies)}
-        number.update(((arc, frozenset()), arc) for arc in range(base))
-        return States(
-            [arc for arc, _ in copies],
-            [(number[state], number[arc, carried], extra) for state, onward in turns.items() for arc, carried, extra in onward],
-        )
+        numbers = {state: base + index for index, state in enumerate(copies)}
+        turns = [
+            (numbers.get(state, state[0]), numbers.get((arc, carried), arc), extra)
+            for state, following in zip(waiting, onward, strict=True)
+            for arc, carried, extra in following
+        ]
+        return States([arc for arc, _ in copies], turns)
 
     def _turns_from(self, arc: int, carried: Progress) -> list[tuple[int, Progress, int]]:
         """(next arc, what the next state remembers, extra ticks) for all that may follow ``arc``."""

@@ -356,3 +356,19 @@ def test_an_extract_without_roads_is_refused():
         roads_from(b'<osm><node id="1"/></osm>')
     with pytest.raises(RoadsError, match="cannot be read"):
         roads_from(b"\x00\x00\x00\x0d\x0a\x09OSMHeader\x18\x7f" + bytes(40))
+
+
+@pytest.mark.parametrize("change", [('ref="1"', f'ref="{10**30}"'), ('lat="51', 'lat="x51'), ('<way id="', '<way id="9999999999999999999999')])
+def test_numbers_that_no_map_has_are_refused(change):
+    extract = side_street().xml().decode()
+    assert change[0] in extract
+    with pytest.raises(RoadsError, match="cannot be read"):
+        roads_from(extract.replace(*change).encode())
+
+
+@pytest.mark.parametrize("lat", ["91", "nan", "inf", "1e400", "-90.5"])
+def test_a_node_off_the_globe_is_as_good_as_missing(lat):
+    town = side_street().node("9", 400, 0).way("49", "49")
+    extract = town.xml().decode().replace(f'<node id="{town.id("9")}" lat="51.0000000"', f'<node id="{town.id("9")}" lat="{lat}"')
+    counts = roads_from(extract.encode()).info()["extract"]
+    assert counts["nodes_off_the_globe"] == 1 and counts["nodes_missing"] == 1

@@ -342,7 +342,7 @@ def test_the_same_extract_profile_and_time_give_the_same_bytes():
     town = block().restriction("no_u_turn", "ab", "b", "bc")
     extract = town.xml()
     assert index_bytes(extract) == index_bytes(extract)
-    assert index_bytes(extract) != index_bytes(extract, created_at_us=1)
+    assert index_bytes(extract) != index_bytes(extract, created_at_us=1_000_000)
     assert index_bytes(extract) != index_bytes(extract, PoliceProfile())
 
 

@@ -73,7 +73,7 @@ def test_info_speaks_to_people_and_to_programs(built, capsys):
     code, out, _ = run(capsys, "info", built, "--json")
     about = json.loads(out)
     assert code == 0 and about["bytes"] == built.stat().st_size and about["arcs"] == 6 and about["source"]["name"] == "town.osm"
-    assert {"nodes", "profile", "created_at_us", "extract", "bbox", "data_version"} <= about.keys()
+    assert {"nodes", "profile", "built_at", "extract", "bbox", "data_version"} <= about.keys()
     code, out, _ = run(capsys, "info", built)
     assert code == 0 and "data version" in out and about["source"]["sha256"] in out
 
