@@ -71,9 +71,9 @@ class Delivered:
 
 
 class Receiver:
-    """A centre's webhook: takes everything, keeps everything. ``status`` is what it answers."""
+    """A centre's webhook: takes everything, keeps everything. It answers with ``status`` and ``answer``."""
 
-    def __init__(self) -> None:
+    def __init__(self, answer: bytes = b'{"ack":"stored"}') -> None:
         self.delivered: list[Delivered] = []
         self.status = 200
         self._news = threading.Condition()
@@ -86,7 +86,6 @@ class Receiver:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
                 receiver._take({name.lower(): value for name, value in self.headers.items()}, body)
-                answer = b'{"ack":"stored"}'
                 self.send_response(receiver.status)
                 self.send_header("content-type", "application/json")
                 self.send_header("content-length", str(len(answer)))
@@ -154,6 +153,7 @@ class Gateway:
         self.doors: list[tuple[str, tuple[str, int]]] = []
         self._ulimit = ulimit
         self._environment = {**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})}
+        self._environment.pop("PYTHONDONTWRITEBYTECODE", None)  # a start takes half as long with its compiled files
         self.process: subprocess.Popen[bytes] | None = None
         folder.mkdir(exist_ok=True)
         self.config_file.write_text(config, encoding="utf-8")
