@@ -138,6 +138,7 @@ def _info(options: argparse.Namespace) -> int:
         "data version": about["data_version"],
         "built": about["built_at"],
         "source": f"{source['name']}, {source['bytes']:,} bytes, sha256 {source['sha256']}",
+        "rights": about["attribution"],
         "profile": f"{profile['name']} ({profile['digest']})",
         "area": f"{box['south']:.4f}..{box['north']:.4f} N, {box['west']:.4f}..{box['east']:.4f} E",
         "bytes": f"{about['bytes']:,}",

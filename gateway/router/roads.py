@@ -1,7 +1,7 @@
 """The road engine: an OpenStreetMap extract becomes a road index, and an index answers who can be there first.
 
-pyroutelib3 is used for its reader, in no other file of this room, and only while an index is built; its graph drops barriers
-and parallel ways and lets restrictions be dodged, so the graph is ours (``layout.py``).
+pyroutelib3 is used for its reader, in no other file of this room, and only while an index is built; its graph drops
+barriers and parallel ways and lets restrictions be dodged, so the graph is ours (``layout.py``).
 """
 
 import hashlib
@@ -29,6 +29,8 @@ from gateway.router.segments import TICKS_PER_S
 T = TypeVar("T")
 CHUNK_BYTES = 1 << 16
 FEATURES_PER_WORD = 1_000_000
+ATTRIBUTION = "© OpenStreetMap contributors, Open Database Licence 1.0"
+"An index is derived from their database: whoever publishes it says so."
 SNAP_M_MAX = 1_000.0
 "Default for how far a road may be from a position that it is to serve."
 SNAP_M_LIMIT = 50_000.0
@@ -70,6 +72,7 @@ def build(
         **numbers,
         "data_version": data_version or f"{source_name.partition('.')[0]}-{digest.hexdigest()[:8]}",
         "built_at": datetime.fromtimestamp(created_at_us // 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "attribution": ATTRIBUTION,
         "compiler_version": COMPILER_VERSION,
         "profile": {"name": profile.name, "digest": profile.digest(), "parameters": profile.parameters()},
         "source": {"name": source_name, "sha256": digest.hexdigest(), "bytes": source_bytes},
@@ -160,7 +163,7 @@ class RoadCandidate:
     distance_m: float
     "Along the road."
     travel_worst_s: float | None = None
-    "If she is on another road that lies within the accuracy; None: known to be at most a minute more, or not asked for."
+    "If she is on another road that lies within the accuracy. None: not asked for, or none found that is over a minute more."
 
 
 @dataclass(frozen=True, slots=True)

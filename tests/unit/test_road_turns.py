@@ -133,6 +133,15 @@ def test_before_a_closed_barrier_one_turns_round():
     assert seconds(roads, town.between("3", "1"), town.between("1", "4")) == pytest.approx(10.0, abs=0.01)
 
 
+def test_turning_round_at_a_gate_does_not_wait_for_it_to_open():
+    town = street_with(barrier="gate").way("12", "1b").node("3", 0, 100).way("13", "31", oneway="yes")
+    roads = town.roads()
+    roads.unit_set("u", *town.between("1", "b", 0.8), course_deg=90.0)
+    assert roads.nearest(*town.between("1", "b", 0.9), 1)[0].travel_s == pytest.approx(1.0, abs=0.01)
+    # Round in the road costs 15 s; round at the gate, 2 s there and back.
+    assert roads.nearest(*town.between("1", "b", 0.4), 1)[0].travel_s == pytest.approx(2.0 + 6.0, abs=0.01)
+
+
 def test_at_the_mouth_of_a_one_way_street_one_turns_round():
     town = side_street().way("34", "43", oneway="yes").way("35", "53", oneway="yes")
     roads = town.roads()

@@ -75,7 +75,7 @@ def test_info_speaks_to_people_and_to_programs(built, capsys):
     assert code == 0 and about["bytes"] == built.stat().st_size and about["arcs"] == 6 and about["source"]["name"] == "town.osm"
     assert {"nodes", "profile", "built_at", "extract", "bbox", "data_version"} <= about.keys()
     code, out, _ = run(capsys, "info", built)
-    assert code == 0 and "data version" in out and about["source"]["sha256"] in out
+    assert code == 0 and "data version" in out and "OpenStreetMap" in out and about["source"]["sha256"] in out
 
 
 def test_nearest_lists_the_quickest_first(tmp_path, built, capsys):
