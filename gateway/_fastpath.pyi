@@ -89,3 +89,18 @@ def walk_records(data: bytes, offset: int, stop: int, mark: int, after_seq: int)
     Stops early at the first byte that begins no such record, and at a seal.
     Returns: (offset reached, records, first seq, last seq); the numbers are 0 and ``after_seq`` without a record.
     """
+
+def records_naming(data: bytes, mark: int, text: bytes) -> tuple[list[int], int, int]:
+    """Offsets of the records whose body holds ``text``, and of the record just before each.
+
+    Returns: (offsets, -1 among them for the last record before these bytes; where the last record stands; where the walk ended).
+    """
+
+def ended_alarms(data: bytes, mark: int, names: frozenset[bytes], before_us: int, ended: set[bytes]) -> None:
+    """Add to ``ended`` the alarm of every record with one of these events that was written before ``before_us``."""
+
+def lasting_records(data: bytes, mark: int, ended: set[bytes], before_us: int) -> tuple[list[int], int]:
+    """Offsets of the records that are not older than ``before_us``, or of an alarm that is not in ``ended``.
+
+    Returns: (offsets, where the walk ended).
+    """

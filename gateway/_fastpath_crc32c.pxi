@@ -4,7 +4,7 @@
 # "A Systematic Approach to Building High Performance Software-based CRC Generators", 2005.
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
-from libc.string cimport memcpy
+from libc.string cimport memcmp, memcpy
 
 cdef enum:
     CRC32C_REFLECTED = 0x82F63B78
@@ -149,3 +149,114 @@ def walk_records(bytes data not None, Py_ssize_t offset, Py_ssize_t stop, uint32
         count += 1
         at += size
     return at, count, first, last
+
+
+# ------------------------------------------------------------------------------ looking into bodies without decoding
+#
+# A start reads millions of records and needs few of them; so does the story of one alarm. The checksums were checked
+# by the walk before; here every step still stays inside its bytes.
+
+cdef extern from "string.h" nogil:
+    void *memmem(const void *haystack, size_t haystack_bytes, const void *needle, size_t needle_bytes)
+
+
+cdef struct Peek:
+    const uint8_t *name  # of the event; NULL when the body does not begin with one
+    Py_ssize_t name_bytes
+    const uint8_t *alarm_id  # NULL when the event's first field is another one
+    Py_ssize_t alarm_id_bytes
+
+
+cdef Py_ssize_t framed_bytes_at(const uint8_t *at, Py_ssize_t length, uint32_t mark) noexcept nogil:
+    """Bytes of the record framed at ``at``, unchecked; 0 when nothing that looks like one of this segment stands there."""
+    cdef Py_ssize_t body_bytes
+    if length < RECORD_HEAD_BYTES or at[0] != RECORD_MAGIC >> 8 or at[1] != (RECORD_MAGIC & 0xFF) or journal_u32be(at + 32) != mark:
+        return 0
+    body_bytes = <Py_ssize_t> journal_u32be(at + 8)
+    return 0 if body_bytes > length - RECORD_HEAD_BYTES else RECORD_HEAD_BYTES + body_bytes
+
+
+cdef const uint8_t *take_text(const uint8_t *at, const uint8_t *end, Py_ssize_t *size) noexcept nogil:
+    """The MessagePack text (up to 255 bytes) at ``at``; NULL when there is none. What follows is at its end."""
+    if end - at >= 1 and at[0] & 0xE0 == 0xA0:
+        size[0] = at[0] & 0x1F
+        at += 1
+    elif end - at >= 2 and at[0] == 0xD9:
+        size[0] = at[1]
+        at += 2
+    else:
+        return NULL
+    return at if size[0] <= end - at else NULL
+
+
+cdef void peek_body(const uint8_t *at, const uint8_t *end, Peek *found) noexcept nogil:
+    """The event's name and alarm, where the map begins with them, as every map of ours does."""
+    cdef Py_ssize_t size = 0
+    cdef const uint8_t *text
+    found.name = found.alarm_id = NULL
+    if end - at < 1:
+        return
+    at += 1 if at[0] & 0xF0 == 0x80 else 3 if at[0] == 0xDE else 5
+    if end - at < 2 or at[0] != 0xA1 or at[1] != 0x74:  # "t"
+        return
+    text = take_text(at + 2, end, &size)
+    if text == NULL:
+        return
+    found.name, found.name_bytes = text, size
+    at = take_text(text + size, end, &size)
+    if at != NULL and size == 8 and memcmp(at, b"alarm_id", 8) == 0:
+        text = take_text(at + 8, end, &size)
+        if text != NULL:
+            found.alarm_id, found.alarm_id_bytes = text, size
+
+
+def records_naming(bytes data not None, uint32_t mark, bytes text not None):
+    """Offsets of the records whose body holds ``text``, and of the record just before each.
+
+    Returns: (offsets, -1 among them for the last record before these bytes; where the last record stands; where the walk ended).
+    """
+    cdef const uint8_t *base = <const uint8_t *> PyBytes_AS_STRING(data)
+    cdef Py_ssize_t size, offset = 0, before = -1, listed = -2
+    cdef list found = []
+    while (size := framed_bytes_at(base + offset, len(data) - offset, mark)) != 0:
+        if memmem(base + offset + RECORD_HEAD_BYTES, size - RECORD_HEAD_BYTES, PyBytes_AS_STRING(text), len(text)) != NULL:
+            if before != listed:
+                found.append(before)
+            found.append(offset)
+            listed = offset
+        before = offset
+        offset += size
+    return found, before, offset
+
+
+def ended_alarms(bytes data not None, uint32_t mark, frozenset names not None, uint64_t before_us, set ended not None):
+    """Add to ``ended`` the alarm of every record with one of these events that was written before ``before_us``."""
+    cdef const uint8_t *base = <const uint8_t *> PyBytes_AS_STRING(data)
+    cdef Py_ssize_t size, offset = 0
+    cdef Peek peek
+    while (size := framed_bytes_at(base + offset, len(data) - offset, mark)) != 0:
+        if journal_u64be(base + offset + 24) < before_us:
+            peek_body(base + offset + RECORD_HEAD_BYTES, base + offset + size, &peek)
+            if peek.alarm_id != NULL and peek.name[:peek.name_bytes] in names:
+                ended.add(peek.alarm_id[:peek.alarm_id_bytes])
+        offset += size
+
+
+def lasting_records(bytes data not None, uint32_t mark, set ended not None, uint64_t before_us):
+    """Offsets of the records that are not older than ``before_us``, or of an alarm that is not in ``ended``.
+
+    Returns: (offsets, where the walk ended).
+    """
+    cdef const uint8_t *base = <const uint8_t *> PyBytes_AS_STRING(data)
+    cdef Py_ssize_t size, offset = 0
+    cdef Peek peek
+    cdef list found = []
+    while (size := framed_bytes_at(base + offset, len(data) - offset, mark)) != 0:
+        if journal_u64be(base + offset + 24) >= before_us:
+            found.append(offset)
+        else:
+            peek_body(base + offset + RECORD_HEAD_BYTES, base + offset + size, &peek)
+            if peek.name == NULL or (peek.alarm_id != NULL and peek.alarm_id[:peek.alarm_id_bytes] not in ended):
+                found.append(offset)
+        offset += size
+    return found, offset

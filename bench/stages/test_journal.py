@@ -16,10 +16,10 @@ import pytest
 import trio
 
 from gateway.clock import SystemClock, monotonic_ns
-from gateway.events import Event, FrameKept
+from gateway.events import AlarmClosed, AlarmExpired, Event, FrameKept
 from gateway.journal.options import JournalOptions
-from gateway.journal.record import pack_body
 from gateway.journal.recovery import read_back, recover
+from gateway.journal.search import Forget, read_lasting, read_naming
 from gateway.model import Trust, Urgency
 from gateway.shell.disk import RealDisk, open_journal
 
@@ -92,17 +92,27 @@ def test_durable_records(benchmark, tmp_path, count):
     benchmark.extra_info["machine"] = f"{os.cpu_count()} x {platform.machine()}, {platform.release()}, Python {platform.python_version()}"
 
 
+def history(number: int) -> Event:
+    """Five records of about 330 bytes an alarm: a frame, three events, the end; every thirtieth alarm stays open."""
+    alarm, step = divmod(number, 5)
+    if step == 0:
+        return frame(number)
+    alarm_id = f"{alarm:032x}"
+    return AlarmExpired(alarm_id, "x" * 220) if step < 4 or alarm % 30 == 0 else AlarmClosed(alarm_id, "over" * 55)
+
+
 @pytest.fixture(scope="module")
 def large(tmp_path_factory) -> tuple[Path, int]:
     """A journal of some MiB, in segments of the usual size."""
     folder = tmp_path_factory.mktemp("large") / "journal"
     mib = int(os.environ.get("GATEWAY_BENCH_MIB", "64"))
-    records = (mib << 20) // (40 + len(pack_body({"t": "FrameKept"})) + 330)
+    records = (mib << 20) // 335
 
     async def fill() -> None:
         async with open_journal(folder, disk=RealDisk(), clock=CLOCK, options=OPTIONS) as journal:
             for first in range(0, records, 1_000):
-                await journal.append_nowait([frame(number) for number in range(first, min(first + 1_000, records))], CLOCK.now(), Urgency.A).wait()
+                events = [history(number) for number in range(first, min(first + 1_000, records))]
+                await journal.append_nowait(events, CLOCK.now(), Urgency.A).wait()
 
     trio.run(fill)
     return folder, records
@@ -130,8 +140,32 @@ def test_replay(benchmark, large):
     wanted = min(records, 50_000)
 
     def read() -> int:
-        return sum(entry.event == frame(entry.seq - 1) for entry, _ in zip(read_back(RealDisk(folder), stretches), range(wanted), strict=False))
+        return sum(entry.event == history(entry.seq - 1) for entry, _ in zip(read_back(RealDisk(folder), stretches), range(wanted), strict=False))
 
     assert benchmark.pedantic(read, rounds=1) == wanted
     if benchmark.stats:
         benchmark.extra_info["records_per_s"] = round(wanted / benchmark.stats.stats.median)
+
+
+def test_start(benchmark, large):
+    """R-14: recovery, and of the replay what is not forgotten: the alarms that are still open."""
+    folder, records = large
+
+    def start() -> int:
+        recovery = recover(RealDisk(folder))
+        return len({entry.event.alarm_id for entry in read_lasting(RealDisk(folder), recovery.stretches, Forget((AlarmClosed,), 1 << 62))})
+
+    assert benchmark.pedantic(start, rounds=3, warmup_rounds=1) == pytest.approx(records / 150, abs=2)
+    rates(benchmark, folder, records)
+    benchmark.extra_info["open_alarms"] = records // 150
+
+
+def test_story(benchmark, large):
+    """``gateway alarm explain``: the records of one alarm out of all."""
+    folder, records = large
+
+    def story() -> int:
+        return len(list(read_naming(RealDisk(folder), recover(RealDisk(folder)).stretches, f"{records // 10:032x}")))
+
+    assert benchmark.pedantic(story, rounds=3, warmup_rounds=1) == 5
+    rates(benchmark, folder, records)

@@ -452,13 +452,14 @@ def read_records(disk: ReadableDisk, stretches: Iterable[Stretch], after_seq: in
             data = disk.read(stretch.name, stretch.start, stretch.end - stretch.start)
         except OSError:
             continue
-        for record in read_range(_within(data, stretch.start), stretch.start, stretch.end, stretch.mark):
+        for record in read_range(within(data, stretch.start), stretch.start, stretch.end, stretch.mark):
             if record.seq > after_seq:
                 after_seq = record.seq
                 yield stretch.segment, record
 
 
-def _within(data: bytes, base: int) -> Callable[[int, int], bytes]:
+def within(data: bytes, base: int) -> Callable[[int, int], bytes]:
+    """A ``read`` for ``read_range`` from bytes that begin at ``base`` of their file."""
     return lambda offset, length: data[offset - base : offset - base + length]
 
 

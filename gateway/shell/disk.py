@@ -35,6 +35,7 @@ from gateway.journal.groups import Batch, Groups
 from gateway.journal.options import JournalOptions
 from gateway.journal.record import BODY_BYTES_MAX, pack_body
 from gateway.journal.recovery import STRETCH_BYTES, Entry, Recovery, Stretch, read_back, recover, stretches_after
+from gateway.journal.search import Forget, read_lasting
 from gateway.journal.writer import Committed, State, Writer
 from gateway.model import Instant, Urgency
 
@@ -377,9 +378,13 @@ class Journal:
         """Number of the newest durable entry."""
         return self._durable_seq
 
-    def replay(self, after_seq: int = 0) -> Iterator[Entry]:
-        """What the recovery found, oldest first. Blocks while it reads: for the start, before anything is served."""
-        return read_back(self._disk, self.recovered.stretches, after_seq)
+    def replay(self, after_seq: int = 0, *, forget: Forget | None = None) -> Iterator[Entry]:
+        """What the recovery found, oldest first. Blocks while it reads: for the start, before anything is served.
+
+        ``forget``: leave out what ended long ago; a start with a year's journal then takes seconds, not minutes.
+        """
+        stretches = self.recovered.stretches
+        return read_lasting(self._disk, stretches, forget, after_seq) if forget else read_back(self._disk, stretches, after_seq)
 
     def entries_since(self, seq: int, limit: int = 256) -> list[Entry]:
         """The next durable entries after ``seq``, at most ``limit``; from memory where they are new, else from the files."""
