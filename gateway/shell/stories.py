@@ -6,6 +6,7 @@ from pathlib import Path
 from gateway import story
 from gateway.api.messages import time_text
 from gateway.journal.recovery import Entry, read_back, recover
+from gateway.journal.search import read_naming
 from gateway.shell.disk import RealDisk
 
 
@@ -23,7 +24,9 @@ class JournalStory:
 
     def lines(self, alarm_id: str, *, with_positions: bool = False) -> list[story.Line]:
         """Every record of one alarm as a sentence; empty when the journal knows none of it."""
-        triples = ((entry.seq, entry.at_us, entry.event) for entry in entries_of(self._folder))
+        disk = RealDisk(self._folder)
+        named = read_naming(disk, recover(disk).stretches, alarm_id)
+        triples = ((entry.seq, entry.at_us, entry.event) for entry in named)
         return story.tell(alarm_id, triples, with_positions=with_positions)
 
     def __call__(self, alarm_id: str) -> list[dict[str, object]]:
