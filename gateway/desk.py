@@ -357,12 +357,14 @@ class Desk:
 
     def poisoned(self, frame: Frame, link: Link, now: Instant) -> Verdict:
         """A frame that defeated us: what can be said of it is raised all the same, and a human is told (R-13)."""
+        self.counters[frame.protocol, frame.urgency.value, "crashed"] += 1
         device = self.identities.resolve(frame.device) if frame.device else None
         if device is None or frame.urgency is not Urgency.A:
             return Verdict(outcome="crashed")
         key = press_key(device.device_id, Report(), frame.raw)
         if self.alarms_fold.is_known_press(_person(device), key):
-            return Verdict(reply=frame.reply, urgency=Urgency.A, outcome="crashed", device_id=device.device_id)
+            # It may be known because we failed half-way, before the record was written: an answer would promise too much.
+            return Verdict(urgency=Urgency.A, outcome="crashed", device_id=device.device_id)
         raised = ev.AlarmRaised(
             mint_alarm_id(device.device_id, key, NO_TIME, now.wall_us), device.device_id, frame.protocol, frame.transport,
             Kind.UNKNOWN_ALARM, now.wall_us, None, None, "none", link.trust, key, device.case_ref, doubts=("undecodable",),

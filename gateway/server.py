@@ -56,6 +56,7 @@ from gateway.registry.rules import Known
 from gateway.router.areas import Areas, AreaSource
 from gateway.router.decide import Router
 from gateway.router.roads import Roads
+from gateway.shell.bulkhead import LinkCounters, contained
 from gateway.shell.centre import CentreClient, secret_in
 from gateway.shell.control import open_control, run_control
 from gateway.shell.dial import Network, SystemNetwork
@@ -69,6 +70,7 @@ from gateway.shell.lane import Lane
 from gateway.shell.options import ListenOptions, TlsOptions
 from gateway.shell.pages import load_pages
 from gateway.shell.registry_files import open_registry
+from gateway.shell.seats import DEVICES_SHARE, HTTP_SHARE, Seats, descriptors
 from gateway.shell.sms import KannelInbox, run_inboxes
 from gateway.shell.stories import JournalStory
 from gateway.shell.tcp import TcpPort
@@ -77,6 +79,8 @@ from gateway.shell.udp import UdpPort, UdpSocket
 DRAIN_S = 4.0
 "How long a stop waits for what was accepted to be durable and answered."
 REGISTRY_LOOK_S = 1.0
+REGISTRY_TIDY_S = 300.0
+"How often the index's own log is taken into its file."
 
 _log = logging.getLogger("gateway.server")
 
@@ -176,11 +180,13 @@ class Server:
         self.lane = Lane(self.desk, journal, clock, self.centres, Fallback(config.fallback, clock, network), config.fallback, sender)
         self.ingest = Ingest(self.lane, clock)
         self.ports: list[TcpPort | UdpPort] = []
+        self.seats = Seats(int(descriptors() * DEVICES_SHARE))
+        self.watching = LinkCounters("registry")
         self.setup_token = registry.mint_setup_token(clock.now(), os.urandom(32))
         self.house = self._house(config, data_dir, centre_ids, simulation)
         api = Api(self.house)
         self.feeds = Feeds(self.house, self.lane.record, clock)
-        self.http = HttpServer(api, self.lane.record, self.feeds, clock, config.api, itertools.count(1 << 32))
+        self.http = HttpServer(api, self.lane.record, self.feeds, clock, config.api, itertools.count(1 << 32), Seats(int(descriptors() * HTTP_SHARE)))
 
     def _house(self, config: Config, data_dir: Path, centre_ids: frozenset[str], simulation: Simulation | None) -> House:
         public = urlsplit(config.api.public_url or "")
@@ -239,6 +245,7 @@ class Server:
         return {
             **found,
             "links": links,
+            "evicted": self.seats.evicted,
             "links_open": opened,
             "frames_refused": refused,
             "bytes_skipped": dict(self.ingest.skipped),
@@ -247,7 +254,8 @@ class Server:
             "journal_failures": journal.failures,
             "journal_unsaved": journal.unsaved,
             "undurable": self.lane.undurable,
-            "crashes": {"frames": self.lane.frames.crashed, "decisions": self.lane.decisions.crashed, "offers": self.lane.offers.crashed},
+            "crashes": {"frames": self.lane.frames.crashed, "decisions": self.lane.decisions.crashed, "offers": self.lane.offers.crashed,
+                        "registry": self.watching.crashed},  # fmt: skip
         }
 
     # ------------------------------------------------------------------------------------------------- running
@@ -279,17 +287,22 @@ class Server:
             nursery.start_soon(port.run)
             self.ports.append(port)
             return name, door.address[0], door.address[1]
-        port = TcpPort(options, self.ingest, simulated=simulated, tls=tls_context(options.tls))
+        port = TcpPort(options, self.ingest, simulated=simulated, tls=tls_context(options.tls), seats=self.seats)
         host, number = await nursery.start(port.run)
         self.ports.append(port)
         return name, host, number
 
     async def watch_registry(self) -> None:
         """Take over what the command line changed, until cancelled."""
+        tidied_at = trio.current_time()
         while True:
             await trio.sleep(REGISTRY_LOOK_S)
-            if await trio.to_thread.run_sync(self.registry.refresh, limiter=self.http.lanes["registry"]):
-                self.desk.supervision.expect(list(self.registry.devices()), self.clock.now())
+            with contained(self.watching):  # a disk that fails here must not end the alarms
+                if await trio.to_thread.run_sync(self.registry.refresh, limiter=self.http.lanes["registry"]):
+                    self.desk.supervision.expect(list(self.registry.devices()), self.clock.now())
+                if trio.current_time() - tidied_at > REGISTRY_TIDY_S:
+                    tidied_at = trio.current_time()
+                    await trio.to_thread.run_sync(self.registry.checkpoint, limiter=self.http.lanes["registry"])
 
     def take_bridged(self, frame: Frame, link: Link) -> object:
         """What an SMS bridge lets go of by itself."""

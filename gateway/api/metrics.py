@@ -29,7 +29,7 @@ class Family(NamedTuple):
 FAMILIES: dict[str, Family] = {
     "frames": Family(("protocol", "class", "outcome"), "counter", "Frames received, by what became of them."),
     "frames_refused": Family(("protocol", "reason"), "counter", "Frames that were not believed, by reason."),
-    "bytes_skipped": Family(("protocol",), "counter", "Bytes that belonged to no frame."),
+    "bytes_skipped": Family(("port",), "counter", "Bytes that belonged to no frame."),
     "kernel_drops": Family(("port",), "counter", "Datagrams that the kernel dropped before we could read them."),
     "alarms": Family(("state",), "gauge", "Alarms at hand."),
     "undelivered": Family((), "gauge", "Alarms that no centre has stored yet."),
@@ -38,6 +38,7 @@ FAMILIES: dict[str, Family] = {
     "scans": Family((), "counter", "Sources that tried one identity after another."),
     "links": Family(("port", "ended"), "counter", "Connections, by how they ended or why they were turned away."),
     "links_open": Family(("port",), "gauge", "Connections that live now."),
+    "evicted": Family((), "counter", "Connections of strangers that made room for others."),
     "requests": Family(("status",), "counter", "HTTP requests answered, by status."),
     "consoles": Family((), "gauge", "Event streams that are open."),
     "crashes": Family(("where",), "counter", "Failures that a bulkhead held."),

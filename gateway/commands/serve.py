@@ -7,6 +7,7 @@ import trio
 
 from gateway.config import load_config
 from gateway.server import Ready, serve
+from gateway.shell.seats import raise_limit
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     config = load_config(options.config)
     logging.basicConfig(level=options.log_level, format="%(asctime)s %(levelname)-5s %(name)s %(message)s")
+    raise_limit()
     trio.run(lambda: serve(config, config_file=options.config, tell_ready=_tell_ready))
     return 0
 

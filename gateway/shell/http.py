@@ -32,6 +32,7 @@ from gateway.events import Event
 from gateway.shell.bulkhead import LinkCounters, contained, guarded
 from gateway.shell.feed import Feeds
 from gateway.shell.options import ApiOptions
+from gateway.shell.seats import Seat, Seats
 
 HEAD_BYTES_MAX = 16_384
 BODY_BYTES_MAX = 262_144
@@ -84,8 +85,11 @@ are durable. Raises ``JournalError``. Cancelling leaves them appended."""
 class HttpServer:
     """Serves the API on any number of listeners."""
 
-    def __init__(self, api: Api, record: Record, feeds: Feeds, clock: Clock, options: ApiOptions, link_ids: Iterator[int]) -> None:
+    def __init__(
+        self, api: Api, record: Record, feeds: Feeds, clock: Clock, options: ApiOptions, link_ids: Iterator[int], seats: Seats | None = None
+    ) -> None:
         self._api = api
+        self._seats = seats or Seats(options.connections_max)
         self._record = record
         self._feeds = feeds
         self._clock = clock
@@ -123,12 +127,14 @@ class HttpServer:
     async def serve(self, stream: trio.abc.Stream, peer: str, listener: str, tls: ssl.SSLContext | None = None) -> None:
         """Carry one connection to its end. Returns when it is closed; raises nothing but ``Cancelled``."""
         source = "" if self._options.behind_proxy and is_this_host(peer) else peer  # the proxy brings everybody's
-        if self._is_full(source):
+        seat = None if self._is_full(source) else self._take_seat()
+        if seat is None:
             await trio.aclose_forcefully(stream)
             return
         self._by_source[source] += 1
         try:
-            await guarded(partial(self._secured, peer=peer, listener=listener, tls=tls), stream, self.links)
+            with seat:
+                await guarded(partial(self._secured, peer=peer, listener=listener, tls=tls, seat=seat), stream, self.links)
         finally:
             self._by_source[source] -= 1
             if not self._by_source[source]:
@@ -147,7 +153,13 @@ class HttpServer:
             return True
         return False
 
-    async def _secured(self, stream: trio.abc.Stream, *, peer: str, listener: str, tls: ssl.SSLContext | None) -> None:
+    def _take_seat(self) -> Seat | None:
+        seat = self._seats.take()
+        if seat is None:
+            self.refused["no_seat"] += 1
+        return seat
+
+    async def _secured(self, stream: trio.abc.Stream, *, peer: str, listener: str, tls: ssl.SSLContext | None, seat: Seat) -> None:
         if tls is not None:
             secured = trio.SSLStream(stream, tls, server_side=True, https_compatible=True)
             try:
@@ -157,9 +169,11 @@ class HttpServer:
                 self.refused["tls_hello"] += 1
                 raise
             stream = secured
-        await self._connection(stream, peer=peer, listener=listener, secure=tls is not None)
+        await self._connection(stream, peer=peer, listener=listener, secure=tls is not None, seat=seat)
 
-    async def _connection(self, stream: trio.abc.Stream, *, peer: str, listener: str, secure: bool, local_user: str = "") -> None:
+    async def _connection(
+        self, stream: trio.abc.Stream, *, peer: str, listener: str, secure: bool, local_user: str = "", seat: Seat | None = None
+    ) -> None:
         """Requests and answers in turn, until somebody closes."""
         link = _Link(stream, peer, listener, secure, local_user, next(self._link_ids))
         while await link.is_next_request_coming():
@@ -169,6 +183,8 @@ class HttpServer:
                 self.refused[error.code] += 1
                 await self._turn_away(link, error)
                 return
+            if seat is not None:
+                seat.keep()
             answer = await self._answer(request)
             if isinstance(answer, Feed) and link.is_head_request:
                 answer = Reply(200)
@@ -176,6 +192,8 @@ class HttpServer:
                 await self._feeds.stream(answer, partial(self._begin_feed, link), link.stream)
                 return
             await self._send(link, answer)
+            if seat is not None:
+                seat.wait()
             if not link.is_reusable():
                 await link.linger()
                 return
@@ -327,7 +345,7 @@ class HttpServer:
 
     def statistics(self) -> dict[str, object]:
         """Counters, as ``metrics.FAMILIES`` names them."""
-        ended = {name: getattr(self.links, name) for name in ("closed", "gone", "crashed")} | dict(self.refused)
+        ended = {name: getattr(self.links, name) for name in ("closed", "gone", "crashed")} | dict(self.refused) | {"evicted": self._seats.evicted}
         return {
             "links": {"http": ended},
             "links_open": {"http": self.links.open},

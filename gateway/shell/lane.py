@@ -97,6 +97,7 @@ class Lane:
             durable = Durable()
             durable.settle(error)
         self._newest = durable
+        durable.add_done(self._count_undurable)
         if any(isinstance(event, AlertQueued) for event in events):
             self._hold(durable)
         raised = [event.alarm_id for event in events if isinstance(event, AlarmRaised)]
@@ -188,9 +189,11 @@ class Lane:
         try:
             await durable.wait()
         except JournalError:
-            self.undurable += 1
             return False
         return True
+
+    def _count_undurable(self, error: JournalError | None) -> None:
+        self.undurable += error is not None
 
     # ------------------------------------------------------------------------------------------------- outwards
 

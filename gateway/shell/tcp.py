@@ -10,8 +10,10 @@ import trio
 from gateway.shell.bulkhead import LinkCounters, guarded
 from gateway.shell.ingest import DeviceLink, Ingest
 from gateway.shell.options import ListenOptions
+from gateway.shell.seats import Seat, Seats
 
-RECEIVE_BYTES = 65_536
+RECEIVE_BYTES = 2_048
+"About a hundred of the shortest frames: what one connection may cost the others before they get their turn (R-30)."
 SEND_TIMEOUT_S = 10.0
 "A peer that does not read its answers is as good as gone."
 TLS_HANDSHAKE_S = 5.0
@@ -20,8 +22,10 @@ KEEPALIVE = (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3), ("
 "A peer that vanished without a word is noticed within 90 s."
 
 
-async def serve_link(stream: trio.abc.Stream, link: DeviceLink, options: ListenOptions, ingest: Ingest) -> None:
+async def serve_link(stream: trio.abc.Stream, link: DeviceLink, options: ListenOptions, ingest: Ingest, seat: Seat | None = None) -> None:
     """Carry one device link until the device hangs up, says nothing for too long or is a stranger.
+
+    ``seat``: what it may lose to another connection until it is known.
 
     Answers leave only when everything before them is durable; if it cannot be made durable, no answer leaves and
     the device repeats.
@@ -43,6 +47,8 @@ async def serve_link(stream: trio.abc.Stream, link: DeviceLink, options: ListenO
         if not link.has_begun_frame:
             begun_at = trio.current_time()
         fed = link.feed(bytes(data))
+        if seat is not None and link.is_identified:
+            seat.keep()
         if fed.reply and await ingest.lane.wait_durable(fed.durable):
             with trio.fail_after(SEND_TIMEOUT_S):
                 await stream.send_all(fed.reply)
@@ -54,7 +60,10 @@ async def serve_link(stream: trio.abc.Stream, link: DeviceLink, options: ListenO
 class TcpPort:
     """One listening TCP port."""
 
-    def __init__(self, options: ListenOptions, ingest: Ingest, *, simulated: bool = False, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, options: ListenOptions, ingest: Ingest, *, simulated: bool = False, tls: ssl.SSLContext | None = None, seats: Seats | None = None
+    ) -> None:
+        """``seats``: those that all device ports share."""
         self.options = options
         self.counters = LinkCounters(f"tcp {options.bind}")
         self.turned_away: Counter[str] = Counter()
@@ -64,6 +73,7 @@ class TcpPort:
         self._tls = tls
         self._allow = [ip_network(text, strict=False) for text in options.allow]
         self._sources: Counter[str] = Counter()
+        self._seats = seats or Seats(options.connections_max)
         self.name = f"tcp {options.bind}"
 
     async def run(self, task_status: trio.TaskStatus[tuple[str, int]] = trio.TASK_STATUS_IGNORED) -> None:
@@ -86,15 +96,18 @@ class TcpPort:
                 self.turned_away["no_descriptor"] += 1
                 await trio.sleep(ACCEPT_PAUSE_S)
                 continue
-            peer = stream.socket.getpeername() if stream.socket.fileno() >= 0 else ("", 0)
-            address = str(peer[0])
-            reason = self._objection(address)
-            if reason:
-                self.turned_away[reason] += 1
+            try:
+                address, port = stream.socket.getpeername()[:2]
+                reason = self._objection(address)
+            except OSError:
+                reason = "gone_already"  # reset between its hello and our accept
+            seat = None if reason else self._seats.take()
+            if seat is None:
+                self.turned_away[reason or "no_seat"] += 1
                 await trio.aclose_forcefully(stream)
                 continue
             self._sources[address] += 1
-            nursery.start_soon(self._serve, stream, address, int(peer[1]))
+            nursery.start_soon(self._serve, stream, address, port, seat)
 
     def _objection(self, address: str) -> str | None:
         if self._allow and not any(ip_address(address) in network for network in self._allow):
@@ -105,22 +118,26 @@ class TcpPort:
             return "too_many_from_source"
         return None
 
-    async def _serve(self, stream: trio.SocketStream, address: str, port: int) -> None:
+    async def _serve(self, stream: trio.SocketStream, address: str, port: int, seat: Seat) -> None:
         try:
-            await guarded(lambda inner: self._converse(inner, f"{address}:{port}"), stream, self.counters)
+            with seat:
+                await guarded(lambda inner: self._converse(inner, f"{address}:{port}", seat), stream, self.counters)
         finally:
             self._sources[address] -= 1
             if not self._sources[address]:
                 del self._sources[address]
 
-    async def _converse(self, stream: trio.SocketStream, peer: str) -> None:
-        for name, value in KEEPALIVE:
-            stream.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-        stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    async def _converse(self, stream: trio.SocketStream, peer: str, seat: Seat) -> None:
+        try:
+            for name, value in KEEPALIVE:
+                stream.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+            stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        except OSError as error:
+            raise trio.BrokenResourceError("reset before it said anything") from error
         carried: trio.abc.Stream = stream
         if self._tls is not None:
             carried = trio.SSLStream(stream, self._tls, server_side=True, https_compatible=True)
             with trio.fail_after(TLS_HANDSHAKE_S):
                 await carried.do_handshake()
         link = self._ingest.link(self.options, self.name, peer, simulated=self._simulated)
-        await serve_link(carried, link, self.options, self._ingest)
+        await serve_link(carried, link, self.options, self._ingest, seat)

@@ -14,6 +14,9 @@ from gateway.shell.options import ListenOptions
 
 BATCH = 64
 "Datagrams taken before other tasks get their turn."
+BATCH_BYTES = 16_384
+"The same in bytes: sixty-four full datagrams of stored positions would hold up the others for half a second."
+ERROR_PAUSE_S = 0.1
 DATAGRAM_BYTES_MAX = 65_535
 RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024
 SO_RXQ_OVFL = 40
@@ -29,6 +32,8 @@ class DatagramDoor(Protocol):
 
     name: str
     kernel_drops: int
+    errors: int
+    "Receives that failed."
 
     async def wait_readable(self) -> None:
         """Until something may have arrived."""
@@ -54,6 +59,7 @@ class UdpSocket:
         self.address: Address = self._socket.getsockname()[:2]
         self.name = f"udp {self.address[0]}:{self.address[1]}"
         self.kernel_drops = 0
+        self.errors = 0
 
     async def wait_readable(self) -> None:
         await trio.lowlevel.wait_readable(self._socket)
@@ -63,8 +69,9 @@ class UdpSocket:
             data, ancillary, _, address = self._socket.recvmsg(DATAGRAM_BYTES_MAX, 64)
         except (BlockingIOError, InterruptedError):
             return None
-        except ConnectionError:
-            # An answer of ours met a closed port; that says nothing about this datagram.
+        except OSError:
+            # An answer of ours met a closed port, or the kernel has no memory: it says nothing about this socket.
+            self.errors += 1
             return None
         for level, kind, content in ancillary:
             if level == socket.SOL_SOCKET and kind == SO_RXQ_OVFL:
@@ -108,13 +115,16 @@ class UdpPort:
         task_status.started()
         while True:
             await self._door.wait_readable()
+            taken, failed = 0, self._door.errors
             for _ in range(BATCH):
-                received = self._door.receive_nowait()
+                received = self._door.receive_nowait() if taken < BATCH_BYTES else None
                 if received is None:
                     break
+                taken += len(received[0])
                 with contained(self.counters):
                     self._take(*received)
-            await trio.lowlevel.checkpoint()
+            # An error that stays would make the socket readable for ever.
+            await trio.sleep(ERROR_PAUSE_S if self._door.errors > failed and not taken else 0)
 
     def _take(self, data: bytes, address: Address) -> None:
         if self._allow and not any(ip_address(address[0]) in network for network in self._allow):

@@ -27,6 +27,7 @@ class DatagramPort:
     def __init__(self, network: "Network", name: str) -> None:
         self.name = name
         self.kernel_drops = 0
+        self.errors = 0
         self._network = network
         self._queue: list[tuple[bytes, Address]] = []
         self._arrived = trio.Event()
