@@ -15,9 +15,9 @@ class JournalOptions:
     "How long records that are no alarm may wait for company before they are synced. Alarms never wait."
     group_kib: int = 256
     "A group of this size is synced without waiting for more."
-    queue_records_max: int = 16_384
+    queue_records_max: int = 4_096
     "Records of class C and D are refused while this many wait for the disk. Alarms are never refused."
-    queue_kib_max: int = 16_384
+    queue_kib_max: int = 4_096
     "The same in bytes."
     ring_records: int = 8_192
     "Newest records kept in memory, so that consoles and the outbox read without the disk."

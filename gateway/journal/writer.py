@@ -16,7 +16,7 @@ import contextlib
 import enum
 import errno
 import hashlib
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +27,7 @@ from gateway.journal.disk import Disk
 from gateway.journal.groups import URGENT, Draft
 from gateway.journal.options import JournalOptions
 from gateway.journal.record import HEADER_BYTES, Header, note_of, pack_record, pack_seal
-from gateway.journal.recovery import STRETCH_BYTES, Position, Recovery, Stretch, segment_name
+from gateway.journal.recovery import STRETCH_BYTES, Entry, Position, Recovery, Stretch, segment_name
 from gateway.model import Instant, Urgency
 
 RESERVE = "reserve"
@@ -58,13 +58,6 @@ class State(enum.StrEnum):
     "Nothing can be written."
 
 
-class Placed(NamedTuple):
-    """A durable draft and where it stands."""
-
-    draft: Draft
-    position: Position
-
-
 class Head(NamedTuple):
     """Where the durable journal ends: a statement that can be checked for as long as the segment exists."""
 
@@ -79,7 +72,9 @@ class Head(NamedTuple):
 class Committed:
     """What has become durable, in order; older drafts that a broken disk had kept waiting come first."""
 
-    placed: tuple[Placed, ...]
+    entries: tuple[Entry, ...]
+    counts: dict[Urgency, int]
+    "Of the entries, by class."
     stretches: tuple[Stretch, ...]
     head: Head
 
@@ -231,7 +226,8 @@ class Writer:
         mark = segment.header.mark
         data = b"".join(pack_record(draft.seq, draft.at_us, draft.urgency, draft.body, mark) for draft in drafts)
         await self._append(segment, data, records=len(drafts), last_seq=drafts[-1].seq)
-        return Committed(tuple(_placed(drafts, segment.header.segment, start)), tuple(_stretches(drafts, segment, start)), self._head_now())
+        entries = tuple(_entries(drafts, segment.header.segment, start))
+        return Committed(entries, Counter(draft.urgency for draft in drafts), tuple(_stretches(drafts, segment, start)), self._head_now())
 
     async def _append(self, segment: _Open, data: bytes, *, records: int, last_seq: int) -> None:
         """One write, one sync; only then is the segment longer. Raises ``OSError``: none of it is to be believed."""
@@ -404,9 +400,9 @@ class Writer:
             await self._disk.truncate(last.name, max(last.content_end, last.counted_bytes))
 
 
-def _placed(drafts: Iterable[Draft], segment: int, offset: int) -> Iterable[Placed]:
+def _entries(drafts: Iterable[Draft], segment: int, offset: int) -> Iterable[Entry]:
     for draft in drafts:
-        yield Placed(draft, Position(segment, offset))
+        yield Entry(draft.seq, draft.at_us, draft.event, Position(segment, offset))
         offset += draft.size
 
 

@@ -271,7 +271,7 @@ class JournalStatistics:
     queue_bytes: int
     queue_records_peak: int
     oldest_wait_us: int
-    "How long the oldest queued record has been waiting."
+    "How long the oldest record whose fate is open has been waiting."
     records: dict[str, int]
     "Durable, by class."
     refused: dict[str, int]
@@ -311,7 +311,7 @@ class Journal:
         "The group that is being written."
         self._idle_since_us = -(1 << 62)
         self._stretches: list[Stretch] = recovery.stretches
-        self._ring: deque[Entry] = deque(maxlen=options.ring_records)
+        self._ring: deque[Entry] = deque(maxlen=max(1, options.ring_records))
         self._ring_after = recovery.last_seq
         "The ring holds every durable entry after this number."
         self._durable_seq = recovery.last_seq
@@ -407,7 +407,7 @@ class Journal:
     def statistics(self) -> JournalStatistics:
         """Where the journal stands."""
         with self._guard:
-            oldest_us = self._groups.oldest_mono_us()
+            oldest_us = self._in_hand[0].since_mono_us if self._in_hand else self._groups.oldest_mono_us()
             records, size, peak = self._groups.records, self._groups.bytes, self._groups.records_peak
         head = self._head
         return JournalStatistics(
@@ -522,14 +522,14 @@ class Journal:
         self._settled = trio.Event()
 
     def _show(self, committed: Committed) -> None:
-        for placed in committed.placed:
-            draft = placed.draft
-            self._records[draft.urgency] += 1
-            if len(self._ring) == self._ring.maxlen:
-                self._ring_after = self._ring[0].seq
-            self._ring.append(Entry(draft.seq, draft.at_us, draft.event, placed.position))
+        is_overflowing = len(self._ring) + len(committed.entries) > (self._ring.maxlen or 0)
+        self._ring.extend(committed.entries)
+        if is_overflowing:
+            self._ring_after = self._ring[0].seq - 1
+        for urgency, count in committed.counts.items():
+            self._records[urgency] += count
         self._head = committed.head
-        self._durable_seq = committed.placed[-1].draft.seq
+        self._durable_seq = committed.entries[-1].seq
         for stretch in committed.stretches:
             _extend(self._stretches, stretch)
         self._news.set()

@@ -167,9 +167,9 @@ def test_a_frame_that_looks_like_a_record_is_never_one():
     disk = SimDisk(Random(1))
     writer, _ = open_writer(disk)
     forged = pack_record(10**9, 1, Urgency.A, pack_body({"t": "AlarmClosed", "alarm_id": "x", "reason": "forged"}), 0xDEADBEEF)
-    placed = commit(writer, [draft._replace(body=pack_body({"t": "X", "raw": forged})) for draft in some_drafts(1, 3)]).placed
+    entries = commit(writer, [draft._replace(body=pack_body({"t": "X", "raw": forged})) for draft in some_drafts(1, 3)]).entries
     close(writer, disk, 4)
-    disk.corrupt(FIRST, lambda content: content.__setitem__(placed[1].position.offset, 0))
+    disk.corrupt(FIRST, lambda content: content.__setitem__(entries[1].position.offset, 0))
     assert [record.seq for _, record in read_records(disk, recover(disk).stretches)] == [1, 3]
 
 
