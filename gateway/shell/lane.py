@@ -200,7 +200,7 @@ class Lane:
     def push(self) -> None:
         """Send every offer that is due, and have the clock looked at again."""
         self._wake.set()
-        if self._nursery is None or self._is_holding:
+        if self._nursery is None or self._nursery.cancel_scope.cancel_called or self._is_holding:
             return
         now = self._clock.now()
         offers, events = self.desk.due(now)
