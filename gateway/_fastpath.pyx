@@ -64,6 +64,11 @@ cdef class Gt06:
         self.settings = reference.settings
 
     @property
+    def pending_bytes(self):
+        """Bytes that wait for the rest of their frame."""
+        return len(self.buffer) - self.split.start
+
+    @property
     def settings(self):
         """What the registry says about the device; may be replaced once the login has told which one it is."""
         return self.known
@@ -198,6 +203,11 @@ cdef class Teltonika:
         self.settings = reference.settings
 
     @property
+    def pending_bytes(self):
+        """Bytes that wait for the rest of their frame."""
+        return len(self.buffer) - self.split.start
+
+    @property
     def settings(self):
         """What the registry says about the device; may be replaced once the login has told which one it is."""
         return self.known
@@ -313,6 +323,11 @@ cdef class Watch:
         self.device = reference.device
         self.buffer = b""
         self.settings = reference.settings
+
+    @property
+    def pending_bytes(self):
+        """Bytes that wait for the rest of their frame."""
+        return len(self.buffer) - self.split.start
 
     @property
     def settings(self):

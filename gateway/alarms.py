@@ -188,42 +188,45 @@ class Alarms:
         """Everything that one report changes."""
         kinds = sighting.report.kinds
         raised: str | None = None
+        is_copy = False
         for alarm in self.open_of(sighting.person):
             if alarm.device_silent and alarm.tracking != "OFF" and alarm.state in PRESSABLE:
                 yield ev.DeviceHeard(alarm.alarm_id)
         if kinds & (LIFE | Kind.TEST_PRESS):
-            raised = yield from self._pressed(sighting)
+            raised, is_copy = yield from self._pressed(sighting)
         elif kinds & (Kind.PRE_ALARM | Kind.TIMER_STARTED):
             raised = yield from self._counting_down(sighting)
         if kinds & (Kind.CANCEL_CLAIM | Kind.TIMER_CANCELLED):
             yield from self._cancel_claimed(sighting)
+        if is_copy:
+            return  # the same words again: nothing new about where she is
         for alarm in self.followed(sighting.person):
             if alarm.alarm_id != raised:
                 yield from self._followed(sighting, alarm)
 
-    def _pressed(self, sighting: Sighting) -> Generator[ev.Event, None, str | None]:
-        """Copy, repeat, or a new alarm; returns the id of a new one."""
+    def _pressed(self, sighting: Sighting) -> Generator[ev.Event, None, tuple[str | None, bool]]:
+        """Copy, repeat, or a new alarm; returns the id of a new one, and whether every word of it was known."""
         if sighting.report.standing and self._presses.still_stands(sighting.person, sighting.now.mono_us):
             # A switch that is still set is not pressed again; whoever never heard of it raises it all the same.
-            return None
+            return None, False
         key = press_key(sighting.device.device_id, sighting.report, sighting.raw)
         known = self._copy_of(sighting, key)
         if known is not None:
             yield from self._copied(sighting, known, key)
-            return None
+            return None, known.key == key
         is_test = self._is_test(sighting)
         alarm = self._joinable(sighting, is_test)
         if alarm is None:
             event = self._raise(sighting, key, is_test=is_test)
             yield event
-            return event.alarm_id
+            return event.alarm_id, False
         if alarm.state is State.PENDING:
             yield ev.AlarmExpired(alarm.alarm_id, "pressed")
         yield ev.AlarmPressed(
             alarm.alarm_id, sighting.transport, sighting.report.kinds, sighting.now.wall_us, sighting.trust, key, False,
             sighting.doubts, sighting.simulated, self._event_us(sighting),
         )  # fmt: skip
-        return None
+        return None, False
 
     def _copy_of(self, sighting: Sighting, key: str) -> Press | None:
         """The press that this report is a copy of. None whenever there is doubt: a press is never hidden."""

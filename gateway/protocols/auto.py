@@ -71,6 +71,11 @@ class AutoSession:
         """Bytes that belonged to no frame, so far."""
         return self._skipped_bytes + (self._session.skipped_bytes if self._session else 0)
 
+    @property
+    def pending_bytes(self) -> int:
+        """Bytes that wait for the rest of their frame."""
+        return self._session.pending_bytes if self._session else len(self._buffer)
+
     def receive(self, data: bytes) -> None:
         """Take the next bytes of a stream."""
         if self._session:

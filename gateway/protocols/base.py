@@ -45,6 +45,10 @@ class Session(Protocol):
     def skipped_bytes(self) -> int:
         """Bytes that belonged to no frame, so far."""
 
+    @property
+    def pending_bytes(self) -> int:
+        """Bytes that wait for the rest of their frame."""
+
     def receive(self, data: bytes) -> None:
         """Take the next bytes of a stream, however they were cut. Never raises for what they hold."""
 

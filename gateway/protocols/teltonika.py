@@ -169,6 +169,11 @@ class Session:
         self._looked = 0
         "How far an incomplete packet was searched for whole ones behind its start."
 
+    @property
+    def pending_bytes(self) -> int:
+        """Bytes that wait for the rest of their frame."""
+        return len(self._buffer) - self._start
+
     def receive(self, data: bytes) -> None:
         """Take the next bytes of the stream."""
         self._buffer = self._buffer[self._start :] + data

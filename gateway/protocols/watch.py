@@ -68,6 +68,11 @@ class Session:
         self.skipped_bytes = 0
         self._buffer = bytearray()
 
+    @property
+    def pending_bytes(self) -> int:
+        """Bytes that wait for the rest of their frame."""
+        return len(self._buffer)
+
     def receive(self, data: bytes) -> None:
         """Take the next bytes of the stream."""
         self._buffer += data

@@ -79,7 +79,7 @@ class DeviceLink:
         """Take the next bytes of a stream. Never raises for what they hold."""
         self._session.receive(data)
         fed = self._carry(list(self._session.frames(self._ingest.clock.now().wall_us)))
-        self.has_begun_frame = fed.frames == 0
+        self.has_begun_frame = self._session.pending_bytes > 0
         self._ingest.skipped[self.link.listener] += self._session.skipped_bytes - self._skipped
         self._skipped = self._session.skipped_bytes
         return fed

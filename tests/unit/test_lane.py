@@ -124,7 +124,7 @@ async def test_what_cannot_be_made_durable_is_forwarded_and_not_acknowledged(aut
         assert not await home.lane.wait_durable(durable)
         await trio.sleep(1)
         assert [offer.event for _, offer in home.centre.heard] == ["raised"]
-        assert home.lane.undurable == 1
+        assert home.lane.undurable >= 1
         with pytest.raises(JournalError):
             await home.lane.record(())
         home.disk.faults.clear()
