@@ -21,7 +21,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequen
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import NoReturn, TypeVar
 
 import trio
 
@@ -36,7 +36,7 @@ from gateway.journal.options import JournalOptions
 from gateway.journal.record import BODY_BYTES_MAX, pack_body
 from gateway.journal.recovery import STRETCH_BYTES, Entry, Recovery, Stretch, read_back, recover, stretches_after
 from gateway.journal.search import Forget, read_lasting
-from gateway.journal.writer import Committed, State, Writer
+from gateway.journal.writer import Committed, Writer
 from gateway.model import Instant, Urgency
 
 log = logging.getLogger("gateway.journal")
@@ -68,9 +68,11 @@ class RealDisk:
 
     def _lock(self, folder: Path, owner: str) -> None:
         try:
+            made = [path for path in (folder, *folder.parents) if not path.exists()]
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             folder.chmod(0o700)
-            self._sync_path(folder.parent)
+            for path in made or [folder]:
+                self._sync_path(path.parent)
         except OSError as error:
             if not folder.is_dir():
                 _refuse(folder, error)
@@ -542,6 +544,7 @@ class Journal:
             group = list(self._in_hand)
             while taken := self._groups.take(0, 0, at_once=True):
                 group += taken
+        self._open_batches = len(group)
         self._publish(None, group, error)
         self._is_given_up = True
 
@@ -559,7 +562,7 @@ def _by_class(counts: dict[Urgency, int]) -> dict[str, int]:
     return {urgency.value: count for urgency, count in counts.items()}
 
 
-def run_now(coroutine: Coroutine[Any, Any, T]) -> T:
+def run_now(coroutine: Coroutine[object, None, T]) -> T:
     """The result of a coroutine that never suspends, which those of a real disk never do."""
     try:
         coroutine.send(None)
@@ -579,6 +582,8 @@ async def open_journal(folder: Path, *, disk: Disk, clock: Clock, options: Journ
     """
     owner = json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "version": __version__, "since_us": clock.now().wall_us})
     await disk.lock(folder, owner)
+    # Shielded: a gateway that is cancelled still drains and seals, within STOP_S.
+    scope = trio.CancelScope(shield=True)
     try:
         recovery = recover(disk) if disk.is_simulated else await trio.to_thread.run_sync(recover, disk)
         writer = Writer(disk, folder, owner, __version__, options, recovery)
@@ -588,8 +593,6 @@ async def open_journal(folder: Path, *, disk: Disk, clock: Clock, options: Journ
             await trio.to_thread.run_sync(lambda: run_now(writer.start(clock.now())))
         journal = Journal(disk, clock, options, recovery, writer)
         async with trio.open_nursery() as nursery:
-            # Shielded: a gateway that is cancelled still drains and seals, within STOP_S.
-            scope = trio.CancelScope(shield=True)
             nursery.start_soon(_run_within, scope, journal)
             try:
                 yield journal
@@ -597,12 +600,12 @@ async def open_journal(folder: Path, *, disk: Disk, clock: Clock, options: Journ
                 scope.deadline = trio.current_time() + STOP_S
                 journal.stop()
     finally:
-        disk.release()
+        # A thread that hangs in the disk keeps its files: their numbers must not become those of other files under it.
+        if not scope.cancelled_caught:
+            disk.release()
 
 
 async def _run_within(scope: trio.CancelScope, journal: Journal) -> None:
     with scope:
         await journal.run()
 
-
-__all__ = ["Durable", "Journal", "JournalStatistics", "RealDisk", "State", "open_journal"]

@@ -385,3 +385,25 @@ async def test_two_may_drain_at_the_same_time(opened, nursery):
             both.start_soon(journal.drain)
         assert journal.durable_seq == 20
         await journal.drain()
+
+
+async def test_a_thread_that_hangs_in_the_disk_is_left_behind_with_its_files(tmp_path, monkeypatch):
+    import os
+    import threading
+
+    monkeypatch.setattr("gateway.shell.disk.STOP_S", 0.01)
+    go_on, whole = threading.Event(), os.fdatasync
+    disk = RealDisk()
+    async with open_journal(tmp_path / "journal", disk=disk, clock=SystemClock(), options=SMALL) as journal:
+        hanging = threading.Event()
+        monkeypatch.setattr(os, "fdatasync", lambda fd: (hanging.set(), go_on.wait(30), whole(fd)))
+        durable = journal.append_nowait([some_event(1)], SystemClock().now(), A)
+        await trio.to_thread.run_sync(hanging.wait)
+    with pytest.raises(JournalError, match="ended"):
+        await durable.wait()
+    await journal.drain()
+    with pytest.raises(JournalError, match="in use"):
+        async with await open_real(tmp_path / "journal"):
+            pass
+    go_on.set()
+    disk.release()
