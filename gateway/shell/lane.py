@@ -24,6 +24,7 @@ from gateway.events import (
     AlarmRaised,
     AlarmResolved,
     AlertAnswered,
+    AlertOffered,
     AlertQueued,
     CentreTold,
     DeviceAnswered,
@@ -141,7 +142,7 @@ class Lane:
     def _note(self, events: Sequence[Event], now: Instant) -> None:
         for event in events:
             self.desk.apply(event, now)
-        self.commit(events, now)
+        self.commit(events, now, urgency_of(events))
 
     def take(self, frame: Frame, link: Link) -> tuple[Verdict, Durable | None]:
         """Let the desk have one frame. The answer may leave when the durable has happened.
@@ -204,7 +205,7 @@ class Lane:
             return
         now = self._clock.now()
         offers, events = self.desk.due(now)
-        self.commit(events, now)
+        self.commit(events, now, urgency_of(events))
         for offer in offers:
             self._nursery.start_soon(self._offer, offer)
 
@@ -213,7 +214,7 @@ class Lane:
             answer = await self._centres.offer(offer)
             now = self._clock.now()
             events = self.desk.answered(offer, answer, now)
-            self.commit(events, now)
+            self.commit(events, now, urgency_of(events))
             self._act_on(events)
             self.push()
 
@@ -275,6 +276,16 @@ class Lane:
                 self.push()
         finally:
             self._search_runs = False
+
+
+def urgency_of(events: Sequence[Event]) -> Urgency:
+    """How soon events must be on the disk. What only tells how far an alert is waits for company: losing it repeats an
+    alert under its old number, while a sync of its own would stand in the way of the next alarm.
+    """
+    return Urgency.C if all(isinstance(event, _PROGRESS) for event in events) else Urgency.A
+
+
+_PROGRESS = (AlarmDurable, DeviceAnswered, AlertOffered, AlertAnswered)
 
 
 def _tell_log(event: Event) -> None:
