@@ -406,13 +406,15 @@ class Desk:
         return min((at_us for at_us in times if at_us is not None), default=None)
 
     def on_deadline(self, now: Instant) -> tuple[ev.Event, ...]:
-        """Everything the clock asks for: count-downs, lost contact, escalation, closing."""
+        """What the clock asks for: escalation, count-downs, lost contact, closing. Call again while the deadline has passed."""
+        at_us = self.outbox.next_escalation_us()
+        if at_us is not None and at_us <= now.mono_us:
+            # One alarm, alone in its call: one that cannot be written must not take what others asked for with it (R-13).
+            return tuple(self._let(self.outbox.on_deadline(now), now))
         events: list[ev.Event] = []
         for event in self._let(self.alarms_fold.on_deadline(now, self._is_reported), now):
             events.append(event)
             events += self._consequences(event, now)
-        while (at_us := self.outbox.next_escalation_us()) is not None and at_us <= now.mono_us:
-            events += self._let(self.outbox.on_deadline(now), now)
         for _ in self.supervision.on_deadline(now):
             pass  # kept in supervision.notices, which the API shows
         return tuple(events) + self.decide(now)

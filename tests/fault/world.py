@@ -340,6 +340,8 @@ class World:
         next_crash_s = self.dice.uniform(5.0, CRASH_EVERY_S)
         while self._is_stormy:
             await trio.sleep(self.dice.uniform(1.0, 5.0))
+            if not self._is_stormy:
+                return  # The storm ended while we waited: the centre stays as it is.
             self.centre.play(self.dice.choice(("ok", "ok", "reject 503", "hang", "down", "late 4", "html", "half-json")))
             if self.dice.random() < 0.25:
                 self.clock.offset_us += round(self.dice.choice((-86_400, -3_600, 3_600, 86_400)) * 1e6)
