@@ -71,8 +71,7 @@ class SimClock:
 class People:
     """The registry of the simulated world (``model.Facts``)."""
 
-    def __init__(self) -> None:
-        count = TCP_DEVICES + UDP_DEVICES
+    def __init__(self, count: int) -> None:
         self.imeis = [speak.test_imei(number) for number in range(count)]
         self._devices = {f"dev-{n}": Device(DeviceId(f"dev-{n}"), (self.imeis[n],), case_ref=CaseRef(f"case-{n}")) for n in range(count)}
         self._named = {self.imeis[n]: self._devices[f"dev-{n}"] for n in range(count)}
@@ -131,11 +130,14 @@ class Routes:
 class World:
     """Everything and everybody. ``run`` plays one history; ``faults`` then says what went wrong in it."""
 
-    def __init__(self, seed: int, mutate: Callable[["Gateway"], None] = lambda gateway: None) -> None:
+    def __init__(
+        self, seed: int, mutate: Callable[["Gateway"], None] = lambda gateway: None, tcp: int = TCP_DEVICES, udp: int = UDP_DEVICES
+    ) -> None:
         self.seed = seed
         self.dice = random.Random(seed)
         self.clock = SimClock()
-        self.people = People()
+        self.tcp, self.udp = tcp, udp
+        self.people = People(tcp + udp)
         self.presses: list[Press] = []
         self.disk = SimDisk(random.Random(seed + 1), sync_s=(0.0005, 0.02))
         self.centre = StandInCentre(lambda: self.clock.now().wall_us)
@@ -166,9 +168,9 @@ class World:
             self.centre.with_nursery(nursery)
             self.network.listen(CENTRE_PORT, self.centre.serve)
             nursery.start_soon(self._keep_running)
-            for number in range(TCP_DEVICES):
+            for number in range(self.tcp):
                 nursery.start_soon(self._tcp_device, number)
-            for number in range(TCP_DEVICES, TCP_DEVICES + UDP_DEVICES):
+            for number in range(self.tcp, self.tcp + self.udp):
                 nursery.start_soon(self._udp_device, number)
             nursery.start_soon(self._operator)
             nursery.start_soon(self._trouble)
