@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
 
-from gateway.errors import CommandError, OutsideMap
+from gateway.errors import CommandError, OutsideMap, RoadsError
 from gateway.maps.reading import survey
 from gateway.maps.tiles import build as build_tiles
 from gateway.router.profile import PoliceProfile
@@ -43,7 +43,10 @@ def build_town(folder: Path, extract: Path | None, tell: Callable[[str], None]) 
             return town
     if not extract.is_file():
         raise CommandError(f"{extract}: no such extract; give an .osm.pbf, .osm.gz or .osm file")
-    town = _build(folder, extract, extract.name.partition(".")[0], tell)
+    try:
+        town = _build(folder, extract, extract.name.partition(".")[0], tell)
+    except RoadsError as error:
+        raise CommandError(f"{extract}: {error}") from error
     town.areas_file.write_text(json.dumps(_halves(Roads.open(town.roads_file))), encoding="utf-8")
     return town
 

@@ -1,0 +1,92 @@
+"""Could each device alarm now? Late, lost, weak: told when it changes, gathered when many go at once."""
+
+from gateway.model import CaseRef, Device, DeviceId, Instant, Kind, Report
+from gateway.supervision import Supervision, SupervisionOptions
+
+HOUR_US = 3_600_000_000
+
+
+class Story:
+    def __init__(self, count: int = 1, interval_s: int = 600) -> None:
+        self.now = Instant(1_773_576_000_000_000, HOUR_US)
+        self.devices = [Device(DeviceId(f"dev-{n}"), case_ref=CaseRef(f"case-{n}"), interval_s=interval_s) for n in range(count)]
+        self.supervision = Supervision(SupervisionOptions())
+        self.supervision.expect(self.devices, self.now)
+
+    def wait(self, seconds: float) -> list[Kind]:
+        us = round(seconds * 1e6)
+        self.now = Instant(self.now.wall_us + us, self.now.mono_us + us)
+        return [notice.kinds for notice in self.supervision.on_deadline(self.now)]
+
+    def hear(self, kinds: Kind = Kind.HEARTBEAT, number: int = 0, **more: float) -> list[Kind]:
+        report = Report(kinds, **more)  # type: ignore[arg-type]
+        return [notice.kinds for notice in self.supervision.heard(self.devices[number], report, "gt06", "tcp a", self.now)]
+
+    def state(self, number: int = 0) -> str:
+        health = self.supervision.of(f"dev-{number}")
+        assert health is not None
+        return health.state
+
+
+def test_a_device_is_late_after_one_and_a_half_intervals_and_lost_after_three() -> None:
+    story = Story()
+    story.hear()
+    assert story.wait(890) == [] and story.state() == "ONLINE"
+    assert story.wait(20) == [] and story.state() == "LATE"
+    assert story.wait(880) == [] and story.state() == "LATE"
+    assert story.wait(20) == [Kind.COMMS_LOST] and story.state() == "OFFLINE"
+    assert story.wait(100_000) == [], "it is told once"
+
+
+def test_a_device_that_was_never_heard_is_missed_too() -> None:
+    story = Story()
+    story.wait(901)
+    assert story.wait(900) == [Kind.COMMS_LOST]
+
+
+def test_a_lost_device_that_speaks_is_restored() -> None:
+    story = Story()
+    story.wait(901)
+    story.wait(900)
+    assert story.hear() == [Kind.RESTORED] and story.state() == "ONLINE"
+
+
+def test_battery_is_told_when_it_falls_below_each_mark_and_not_with_each_frame() -> None:
+    story = Story()
+    assert story.hear(battery_percent=60.0) == []
+    assert story.hear(battery_percent=24.0) == [Kind.BATTERY_LOW]
+    assert story.hear(battery_percent=20.0) == []
+    assert story.hear(battery_percent=9.0) == [Kind.BATTERY_CRITICAL]
+    assert story.hear(battery_percent=90.0) == []
+    assert story.hear(battery_percent=24.0) == [Kind.BATTERY_LOW]
+
+
+def test_the_devices_own_flag_counts_where_it_gives_no_figure() -> None:
+    story = Story()
+    assert story.hear(Kind.HEARTBEAT | Kind.BATTERY_LOW) == [Kind.BATTERY_LOW]
+    assert story.hear(Kind.HEARTBEAT | Kind.BATTERY_LOW) == []
+
+
+def test_a_setting_of_the_wall_clock_makes_nobody_late() -> None:
+    story = Story()
+    story.hear()
+    story.now = Instant(story.now.wall_us + 24 * HOUR_US, story.now.mono_us)
+    assert story.wait(10) == [] and story.state() == "ONLINE"
+
+
+def test_many_losses_of_one_network_are_one_incident_with_its_cases() -> None:
+    story = Story(count=8)
+    for number in range(8):
+        story.hear(number=number)
+    story.wait(901)
+    story.wait(900)
+    (line,) = story.supervision.incidents(story.now)
+    assert line["kinds"] == ["comms_lost"] and len(line["cases"]) == 8  # type: ignore[arg-type]
+
+
+def test_a_device_that_is_no_longer_expected_is_forgotten() -> None:
+    story = Story(count=2)
+    story.supervision.expect(story.devices[:1], story.now)
+    assert story.supervision.of("dev-1") is None and story.supervision.counts() == {"UNHEARD": 1}
+    story.wait(901)
+    assert story.wait(900) == [Kind.COMMS_LOST]
