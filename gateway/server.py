@@ -204,6 +204,7 @@ class Server:
             hash_secret=hash_new_secret,
             verify_secret=verify_secret,
             not_ready=self._not_ready,
+            notices=self._notices,
             random_bytes=os.urandom,
             tiles=TileFile(Path(config.api.tiles_file)) if config.api.tiles_file else None,
             simulation=simulation,
@@ -227,6 +228,12 @@ class Server:
         """Why an alarm would not be made durable now."""
         reasons = [] if self.journal.statistics().state != "broken" else ["the journal cannot be written"]
         return reasons + ([] if len(self.ports) == len(self.config.listen) else ["listeners are not bound"])
+
+    def _notices(self) -> list[str]:
+        """What somebody should see to, although alarms go their way."""
+        damage = ["the registry's change log is damaged: nothing can be entered; see `gateway registry verify`"] if self.registry.damage else []
+        reserve = ["the disk is full: the journal lives on its reserve"] if self.journal.statistics().state == "reserve" else []
+        return damage + reserve
 
     def _gauges(self) -> Mapping[str, object]:
         """The shell's own counters, by the names of ``api/metrics.py``."""

@@ -53,6 +53,8 @@ class House:
     not_ready: Callable[[], list[str]]
     "Why an alarm would not be made durable now; empty when it would."
     random_bytes: Callable[[int], bytes]
+    notices: Callable[[], list[str]] = list
+    "What somebody should see to, although alarms go their way."
     tiles: Tiles | None = None
     simulation: Simulation | None = None
     pages: Mapping[str, Page] = field(default_factory=dict)

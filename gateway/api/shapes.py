@@ -430,6 +430,7 @@ class Health(Struct):
 
     ready: bool
     because: list[str]
+    notices: list[str]
     devices: list[Json]
     statistics: Json
 
@@ -439,6 +440,7 @@ class Readiness(Struct):
 
     ready: bool
     because: list[str]
+    notices: list[str]
 
 
 class Alive(Struct):

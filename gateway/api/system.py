@@ -20,9 +20,9 @@ def alive(house: House, call: Call, given: None) -> Answer:
 
 
 def ready(house: House, call: Call, given: None) -> Answer:
-    """200 only when an alarm would be accepted and made durable now; else 503 with the reasons."""
+    """200 only when an alarm would be accepted and made durable now; else 503 with the reasons. What should be seen to besides: notices."""
     because = house.not_ready()
-    return reply_json({"ready": not because, "because": because}, 503 if because else 200)
+    return reply_json({"ready": not because, "because": because, "notices": house.notices()}, 503 if because else 200)
 
 
 def health(house: House, call: Call, given: None) -> Answer:
@@ -31,6 +31,7 @@ def health(house: House, call: Call, given: None) -> Answer:
     body = {
         "ready": not because,
         "because": because,
+        "notices": house.notices(),
         "devices": list(house.desk.devices_health()),
         "statistics": house.desk.statistics(),
     }

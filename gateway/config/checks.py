@@ -63,6 +63,7 @@ def check(config: "Config", notes: Notes, protocols: Mapping[str, tuple[str, ...
     check_order(config, notes)
     if config.roads.file is None:
         notes.warn(("roads",), "no road index: units are proposed by straight lines; make one with `gateway roads build` and name it in roads.file")
+    notes.warn(("retention",), "this version deletes nothing by itself: the journal keeps everything until somebody removes it")
     check_files(config, notes)
 
 

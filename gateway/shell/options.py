@@ -97,7 +97,7 @@ class ApiOptions:
 
 @dataclass(frozen=True, slots=True)
 class RetentionOptions:
-    """How long what is kept. Proposals: the data controller decides."""
+    """How long what is kept. Proposals: the data controller decides. Not enforced in this version: nothing is deleted."""
 
     raw_frames_days: int = 30
     "Raw frames of a closed alarm."

@@ -245,6 +245,21 @@ def test_a_hangup_with_a_bad_file_keeps_what_runs(gateway: Gateway, receiver: Re
     verified(receiver.wait())
 
 
+def test_a_damaged_registry_is_said_and_its_buttons_work(tmp_path: Path, receiver: Receiver) -> None:
+    gateway = Gateway(tmp_path, TEN_LINES.format(url=receiver.url))
+    gateway.enrol(CASE, BUTTON)
+    log = gateway.data_dir / "registry" / "changes.jsonl"
+    log.write_bytes(log.read_bytes()[:-20])
+    with gateway:
+        with gateway.device() as device:
+            device.say(LOGIN, len(LOGIN_ANSWER))
+            assert device.say(SOS, len(SOS_ANSWER)) == SOS_ANSWER
+        verified(receiver.wait())
+        ready = gateway.local("GET", "/readyz")
+        assert ready["ready"] is True
+        assert "registry" in ready["notices"][0]
+
+
 def test_a_centre_that_is_down_at_the_start_gets_the_alarm_when_it_is_back(tmp_path: Path, receiver: Receiver) -> None:
     receiver.status = 503
     gateway = Gateway(tmp_path, TEN_LINES.format(url=receiver.url))

@@ -284,7 +284,7 @@ def test_ready_only_when_an_alarm_would_be_durable():
     assert ask(Api(fake_house()), "GET", "/readyz", headers={}).status == 200
     api = Api(fake_house(not_ready=lambda: ["journal: disk failed"]))
     reply = ask(api, "GET", "/readyz", headers={})
-    assert (reply.status, orjson.loads(reply.body)) == (503, {"ready": False, "because": ["journal: disk failed"]})
+    assert (reply.status, orjson.loads(reply.body)) == (503, {"ready": False, "because": ["journal: disk failed"], "notices": []})
     assert ask(api, "GET", "/healthz", headers={}).status == 200
 
 
