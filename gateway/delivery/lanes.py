@@ -85,9 +85,20 @@ class Lanes:
         self._order = count()
 
     def start(self, trip: Trip, now_us: int) -> bool:
-        """Begin to offer a letter. False: the centre has no route that could take it."""
+        """Begin to offer a letter. False: the centre has no route that could take it.
+
+        Every channel gets its time at once: the next one is not kept waiting by one that fails or has no slot free.
+        """
         self._trips[trip.centre_id][trip] = None
-        return self._open_next(trip, now_us)
+        at_us = now_us
+        for route in self.routes[trip.centre_id].values():
+            if self._is_closed_to(route, trip):
+                continue
+            tried = trip.tries[route.route_id] = Try(trip, route)
+            self._wait(tried, at_us)
+            if not route.failing and route.has_slot(trip.rank):
+                at_us += us(self._options.next_channel_s)
+        return bool(trip.tries)
 
     def stop(self, trip: Trip) -> None:
         """No further attempt; one that is under way may still come back."""
@@ -127,7 +138,7 @@ class Lanes:
         elif answer.level == REFUSED:
             tried.over = True
         if answer.level in (FAILED, REFUSED):
-            self._open_next(trip, now_us)
+            self._begin_next(trip, now_us)
         for other in trip.tries.values():
             if other.blocked:
                 self._make_ready(other)
@@ -155,28 +166,18 @@ class Lanes:
         """The centre disabled this route: whatever waits for it goes by the next one."""
         route.gone = True
         for trip in self._trips[route.centre_id]:
-            self._open_next(trip, now_us)
+            self._begin_next(trip, now_us)
 
     def _is_closed_to(self, route: Route, trip: Trip) -> bool:
         tried = trip.tries.get(route.route_id)
         return route.gone or route.route_id in trip.letter.refused_by or (tried is not None and tried.over)
 
-    def _open_next(self, trip: Trip, at_us: int) -> bool:
-        """Let the next channel start at this time (or at its own, if that is sooner). False: there is none at all."""
-        for route in self.routes[trip.centre_id].values():
-            if self._is_closed_to(route, trip):
-                continue
-            tried = trip.tries.get(route.route_id)
-            if tried is None:
-                tried = trip.tries[route.route_id] = Try(trip, route)
-                self._wait(tried, at_us)
-                if route.failing:
-                    self._open_next(trip, at_us)
-                return True
-            if tried.step < 0 and tried.due_us is not None:
-                self._wait(tried, min(at_us, tried.due_us))
-                return True
-        return not self.is_hopeless(trip)
+    def _begin_next(self, trip: Trip, now_us: int) -> None:
+        """The first channel that has not begun yet does not wait for its time."""
+        for tried in trip.tries.values():
+            if tried.step < 0 and tried.due_us is not None and not self._is_closed_to(tried.route, trip):
+                self._wait(tried, min(now_us, tried.due_us))
+                return
 
     def _retry(self, tried: Try, retry_after_s: float | None, now_us: int) -> None:
         following = tried.trip.attempts.next_us(tried.step, tried.first_us, tried.last_us, now_us, self._dice)
@@ -223,7 +224,6 @@ class Lanes:
         route, letter = tried.route, tried.trip.letter
         if tried.step < 0:
             tried.step, tried.first_us = 0, now_us
-            self._open_next(tried.trip, now_us if route.failing else now_us + us(self._options.next_channel_s))
         tried.last_us = now_us
         route.flying += 1
         letter.flying += 1

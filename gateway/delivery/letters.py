@@ -98,15 +98,11 @@ class Line:
             letter.abandoned = letter.event not in FINAL
         self.settle()
 
-    def stored(self, seq: int) -> bool:
-        """The centre has this letter. False when that was known."""
-        letter = self.letter(seq)
-        if letter is None:
-            return False
+    def store(self, letter: Letter) -> None:
+        """The centre has this letter."""
         self.ever_stored = True
         self.told_until_us = max(self.told_until_us, letter.seen_until_us)
         self.drop(letter)
-        return True
 
     def drop(self, letter: Letter) -> None:
         """This letter needs no further attempt."""

@@ -329,7 +329,7 @@ class Outbox:
         if line is None or letter is None:
             return
         if event.level >= STORED:
-            line.stored(event.seq)
+            line.store(letter)
             if file.is_watched:
                 file.watch.store(now.mono_us, line.role in ANSWERS_FOR)
         elif event.level == REFUSED:
@@ -525,8 +525,6 @@ class Outbox:
     def _drop(self, file: _File, letter: Letter, centre_id: str, now: Instant) -> None:
         """No route of this centre will take this letter: the next one gets its turn, and others are asked."""
         line = file.lines[centre_id]
-        if letter not in line.letters:
-            return
         if file.ended:
             self._given_up += 1
         else:

@@ -15,6 +15,7 @@ from gateway.events import (
     AlarmReopened,
     AlarmResolved,
     AlertAnswered,
+    AlertOffered,
     AlertQueued,
     CentreTold,
     FallbackSent,
@@ -125,6 +126,16 @@ def test_a_channel_known_to_fail_is_not_waited_for():
     desk.queue(alarm(decision=decision(backup=None), repeat_count=1), "updated")
     desk.run(1)
     assert at_s in desk.times("ovl", "webhook-2")
+
+
+def test_a_channel_without_a_free_slot_is_not_waited_for():
+    desk = Desk(centre("ovl", routes=2))
+    desk.answers = lambda offer: (60.0, NO) if offer.route_id == "webhook-1" else (0.0, OK)
+    for n in range(20):
+        desk.queue(alarm(f"{n:032x}", decision=decision(backup=None)))
+    desk.run(3)
+    assert len(desk.times("ovl", "webhook-1")) == 4
+    assert desk.outbox.statistics().unstored == 0
 
 
 def test_no_more_channels_at_once_than_allowed():
@@ -788,6 +799,53 @@ def test_a_centre_that_left_the_configuration_is_replaced_after_a_restart():
     assert desk.times("new") == [1]
 
 
+def test_what_is_of_no_alarm_at_hand_changes_nothing():
+    desk = Desk()
+    for event in (
+        AlertQueued(ALARM_ID, "ovl", "primary", 1, "raised", b"{}"),
+        AlertOffered(ALARM_ID, "ovl", "webhook-1", 1, 1),
+        AlertAnswered(ALARM_ID, "ovl", "webhook-1", 1, 1, STORED, "stored"),
+        CentreTold(ALARM_ID, "ovl", "accepted"),
+    ):
+        desk.outbox.apply(event, None, desk.now)
+    assert desk.outbox.statistics().alarms == 0
+
+
+def test_a_pre_alarm_that_waits_through_a_restart_is_told_to_nobody():
+    desk = Desk()
+    desk.alarms[ALARM_ID] = alarm(state=State.PENDING)
+    desk.restart()
+    desk.run(60)
+    assert desk.sent == []
+
+
+def test_an_alarm_that_is_taken_when_it_is_first_told_wakes_nobody():
+    desk = Desk()
+    desk.answers = lambda offer: (0.0, NO)
+    desk.queue(alarm(state=State.ACKED, taken_by="op-7", taken_centre="wvl"))
+    desk.run(60)
+    assert steps(desk) == []
+
+
+def test_an_ended_alarm_is_told_nothing_more():
+    desk = Desk()
+    desk.queue(alarm())
+    desk.run(1)
+    desk.take((AlarmClosed(ALARM_ID, "resolved"),))
+    assert desk.queue(alarm(state=State.CLOSED), "position") == ()
+
+
+def test_letters_that_left_by_another_channel_do_not_pile_up_at_a_hung_one():
+    desk = Desk(centre("ovl", routes=2, test=True))
+    desk.answers = lambda offer: (10_000.0, NO) if offer.route_id == "webhook-1" else (0.0, OK)
+    for n in range(200):
+        desk.queue(alarm(f"{n:032x}", decision=decision(backup=None), received_at_us=WALL_US + n))
+        desk.run(3)
+        desk.take((CentreTold(f"{n:032x}", "ovl", "accepted"),))
+    hung = desk.outbox._lanes.routes["ovl"]["webhook-1"]
+    assert len(desk.times("ovl", "webhook-2")) == 200 and len(hung.ready) <= 66
+
+
 def test_offers_before_the_replay_ended_are_our_own_mistake():
     desk = Desk()
     with pytest.raises(AssertionError, match="resume"):
@@ -869,11 +927,11 @@ def test_a_centre_that_was_down_for_eight_hours_gets_every_alarm_and_the_newest_
     moving = {n: alarm(f"{n:032x}", decision=decision(backup=None), received_at_us=WALL_US + n) for n in range(5)}
     for which in moving.values():
         desk.queue(which)
-    for minute in range(8 * 60):
+    for step in range(8 * 20):
         for n, which in moving.items():
-            moving[n] = replace(which, position=seen(minute), track=(*which.track, seen(minute))[-240:])
+            moving[n] = replace(which, position=seen(step), track=(*which.track, seen(step))[-240:])
             desk.queue(moving[n], "position")
-        desk.run(60)
+        desk.run(180)
     assert desk.outbox.statistics().letters == 2 * len(moving)
     desk.answers = lambda offer: (0.02, OK)
     desk.outbox.route_up("ovl", "webhook-1", desk.now)
@@ -883,5 +941,5 @@ def test_a_centre_that_was_down_for_eight_hours_gets_every_alarm_and_the_newest_
     assert [int(offer.alarm_id, 16) for offer in after][:5] == [4, 3, 2, 1, 0]
     newest = {offer.alarm_id: alert_of(offer.body) for offer in after}
     assert len(newest) == 5
-    assert all(data["position"]["lat"] == seen(8 * 60 - 1).fix.lat_e7 / 1e7 for data in newest.values())  # type: ignore[index]
+    assert all(data["position"]["lat"] == seen(8 * 20 - 1).fix.lat_e7 / 1e7 for data in newest.values())  # type: ignore[index]
     assert all(len(data["track"]) > 100 for data in newest.values())  # type: ignore[arg-type]
