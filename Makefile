@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-SOURCES := setup.py pyproject.toml $(wildcard gateway/*.pyx gateway/*.pxd gateway/*.pxi gateway/router/*.pyx)
+SOURCES := setup.py pyproject.toml $(wildcard $(foreach room,gateway gateway/router,$(addprefix $(room)/*.,pyx pxd pxi)))
 
 .PHONY: demo test lint bench nightly clean
 .DEFAULT_GOAL := demo
@@ -16,7 +16,7 @@ test: $(VENV)/built
 lint: $(VENV)/built
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m mypy.stubtest gateway._fastpath
+	$(BIN)/python -m mypy.stubtest gateway._fastpath gateway.router._roads
 
 bench: $(VENV)/built
 	$(BIN)/gateway bench run --json
