@@ -35,7 +35,8 @@ KINDS = LIFE | PRE | TEST | Kind.CANCEL_CLAIM | Kind.POSITION
 CANCEL = "cancel"
 "Short for ``cancel_claim``."
 SOURCES = ("gnss", "wifi", "cell", "network", "app")
-STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+"A text, to the end of the body when nothing closes it; linear whatever it holds."
 RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)")
 
 
