@@ -320,7 +320,7 @@ class Device:
     "Variant of the protocol that this device was set up with, where the frames do not say."
     case_ref: CaseRef | None = None
     unit_id: UnitId | None = None
-    "Set when this device is the tracker of a unit: its reports move the unit and never raise an alarm for a case."
+    "Set when this device is the tracker of a unit: its positions move the unit. Its SOS is an alarm like any other."
     state: str = "active"
     "provisioned, active, suspended, retired. An alarm passes in every state."
     interval_s: int = 1800
