@@ -46,7 +46,7 @@ from gateway.model import (
     UnitId,
     Urgency,
 )
-from gateway.positions import distance_m, is_place
+from gateway.positions import apart_m, is_place
 from gateway.presses import mint_alarm_id, press_key
 from gateway.router.decide import Router
 from gateway.supervision import Supervision, SupervisionOptions
@@ -315,7 +315,7 @@ class Desk:
         lead = self._leads.get(alarm.alarm_id)
         if lead is None or lead.fix is None or now.mono_us - lead.mono_us > REPROPOSE_AFTER_US:
             return True
-        return distance_m(lead.fix, alarm.position.fix) > REPROPOSE_MOVED_M
+        return apart_m(lead.fix, alarm.position.fix) > REPROPOSE_MOVED_M
 
     def decide(self, now: Instant) -> tuple[ev.Event, ...]:
         """Choose centre and unit for every alarm that needs it, and queue what the centres must be told."""

@@ -1,11 +1,13 @@
-"""Is this a place, and can she have come there? Doubt is told, never acted on."""
+"""Distances; whether a position is a place, and whether she can have come there. Doubt is told, never acted on."""
 
-import math
+from math import asin, cos, radians, sin, sqrt
 
 from gateway.model import Fix, Seen
 
 E7 = 10_000_000
-METRES_PER_E7 = math.pi * 6_371_008.8 / 180 / E7
+EARTH_RADIUS_M = 6_371_008.8
+"Mean radius of WGS 84."
+METRES_PER_E7 = radians(1 / E7) * EARTH_RADIUS_M
 "One 1e-7 degree of latitude."
 SPEED_MS_MAX = 90.0
 "324 km/h: faster than any car or train she could be in."
@@ -17,12 +19,17 @@ def is_place(fix: Fix) -> bool:
     return in_range and not (abs(fix.lat_e7) < 1000 and abs(fix.lon_e7) < 1000)
 
 
-def distance_m(one: Fix, other: Fix) -> float:
-    """Great-circle distance, by the haversine."""
-    lat1, lat2 = math.radians(one.lat_e7 / E7), math.radians(other.lat_e7 / E7)
-    dlat, dlon = lat2 - lat1, math.radians((other.lon_e7 - one.lon_e7) / E7)
-    a = math.sin(dlat / 2) ** 2 + math.cos(lat1) * math.cos(lat2) * math.sin(dlon / 2) ** 2
-    return 2 * 6_371_008.8 * math.asin(min(1.0, math.sqrt(a)))
+def distance_m(lat_e7: int, lon_e7: int, to_lat_e7: int, to_lon_e7: int) -> float:
+    """Metres along the great circle, by the haversine. Answers for any integers."""
+    lat, to_lat = radians(lat_e7 / E7), radians(to_lat_e7 / E7)
+    half_lat, half_lon = (to_lat - lat) / 2, radians((to_lon_e7 - lon_e7) / E7) / 2
+    share = sin(half_lat) ** 2 + cos(lat) * cos(to_lat) * sin(half_lon) ** 2
+    return 2 * EARTH_RADIUS_M * asin(sqrt(min(1.0, max(0.0, share))))
+
+
+def apart_m(one: Fix, other: Fix) -> float:
+    """Metres between two fixes."""
+    return distance_m(one.lat_e7, one.lon_e7, other.lat_e7, other.lon_e7)
 
 
 def is_plausible(known: Seen | None, seen: Seen) -> bool:
@@ -34,4 +41,4 @@ def is_plausible(known: Seen | None, seen: Seen) -> bool:
     else:
         apart_us = abs(seen.received_at_us - known.received_at_us)
     slack_m = 200.0 + (known.fix.accuracy_m or 0.0) + (seen.fix.accuracy_m or 0.0)
-    return distance_m(known.fix, seen.fix) <= slack_m + SPEED_MS_MAX * apart_us / 1e6
+    return apart_m(known.fix, seen.fix) <= slack_m + SPEED_MS_MAX * apart_us / 1e6

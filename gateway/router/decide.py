@@ -14,9 +14,10 @@ from typing import Protocol
 
 from gateway.errors import OutsideMap, RoadsSlow
 from gateway.model import Area, Candidate, Case, Decision, Facts, Fix, Instant, Proposal, Skipped, UnitId, UnitPosition
+from gateway.positions import distance_m
 from gateway.router.areas import Areas
 from gateway.router.options import RoadOptions
-from gateway.router.travel import STRAIGHT_M_MAX, distance_m, drive, nearness_to
+from gateway.router.travel import STRAIGHT_M_MAX, drive, nearness_to
 from gateway.router.units import Muster, Units, age_s
 
 SETTLED_UNLIMITED = 0

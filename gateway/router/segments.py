@@ -5,18 +5,18 @@ What lies between keeps its shape and needs no decision, so the graph is a fifth
 the same two junctions stay two segments, and a way that the extract's border cut goes on as separate pieces.
 """
 
-import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
+from gateway.positions import distance_m
 from gateway.router.extract import Extract, RoadWay
 
 TICKS_PER_S = 10_000
 "Times are integers in 1/10 ms: ties are ties in every engine."
 INF = 0x7F000000
 "No way through (59 hours). The sum of two still fits into 32 bits."
-EARTH_M = 6_371_008.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +33,6 @@ class Segment:
     forward_ticks: int
     "INF: closed in this direction."
     backward_ticks: int
-
-
-def metres_between(one: tuple[int, int], other: tuple[int, int]) -> float:
-    """Great-circle distance of two (lat_e7, lon_e7)."""
-    lat_1, lat_2 = math.radians(one[0] * 1e-7), math.radians(other[0] * 1e-7)
-    sin_lat, sin_lon = math.sin((lat_2 - lat_1) / 2), math.sin(math.radians((other[1] - one[1]) * 1e-7) / 2)
-    return 2 * EARTH_M * math.asin(math.sqrt(min(1.0, sin_lat * sin_lat + math.cos(lat_1) * math.cos(lat_2) * sin_lon * sin_lon)))
 
 
 def cut(extract: Extract) -> list[Segment]:
@@ -105,7 +98,7 @@ def _cut_run(extract: Extract, way: RoadWay, run: list[int], decisions: set[int]
 
 def _segment(extract: Extract, way: RoadWay, nodes: list[int]) -> Segment:
     points = tuple(position for node in nodes if (position := extract.positions[node]) is not None)
-    length_m = sum(map(metres_between, points, points[1:]))
+    length_m = sum(distance_m(*one, *other) for one, other in pairwise(points))
     return Segment(
         way.way_id, nodes[0], nodes[-1], points, round(length_m * 100), ticks(length_m, way.forward_kmh), ticks(length_m, way.backward_kmh)
     )

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from pyroutelib3.osm import reader
 
+from gateway.positions import distance_m
 from gateway.router.profile import TurnRule
-from gateway.router.segments import metres_between
 from tests.road_oracle import NAMES, PROFILE, States, compiled, random_places
 
 TARGETS, SOURCES = 200, 50
@@ -102,7 +102,7 @@ class RawRoads:
             for number, (one, other) in enumerate(zip(nodes, nodes[1:], strict=False)):
                 if one == other or one not in self.positions or other not in self.positions:
                     continue
-                metres = metres_between(self.positions[one], self.positions[other])
+                metres = distance_m(*self.positions[one], *self.positions[other])
                 for direction, tail, head in ((0, one, other), (1, other, one)):
                     if speeds[direction]:
                         self.pieces[way, number, direction] = (tail, head, metres * 3.6 / speeds[direction])

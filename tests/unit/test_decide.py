@@ -7,10 +7,11 @@ import pytest
 
 from gateway.errors import OutsideMap, RoadsSlow
 from gateway.model import Area, Case, CaseRef, CentreId, Fix, Instant, Skipped, Unit, UnitId
+from gateway.positions import distance_m
 from gateway.router.areas import Areas, AreaSource
 from gateway.router.decide import SETTLED_UNLIMITED, Router
 from gateway.router.options import RoadOptions
-from gateway.router.travel import distance_m, drive
+from gateway.router.travel import drive
 
 PRESS = Fix(510543000, 37218000, accuracy_m=12.0)
 NEAR, MIDDLE, FAR = (510550000, 37250000), (510600000, 37400000), (511000000, 38000000)

@@ -38,7 +38,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "alarms": PURE | {"times", "positions", "presses"},
     "story": PURE,
     "journal": PURE,
-    "router": PURE,
+    "router": PURE | {"positions"},
     "delivery": PURE,
     "registry": PURE | {"journal"},
     "api": PURE | {"journal", "delivery", "protocols", "registry"},
