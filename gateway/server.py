@@ -35,6 +35,7 @@ from urllib.parse import urlsplit
 
 import trio
 
+from gateway import events as ev
 from gateway.api.callbacks import CentreCallbacks
 from gateway.api.doors import Simulation
 from gateway.api.hmac_auth import DeviceSignatures
@@ -49,14 +50,16 @@ from gateway.desk import Desk
 from gateway.errors import CommandError, ConfigError, RoadsError
 from gateway.journal.bodies import UnknownEvent
 from gateway.journal.options import JournalOptions
+from gateway.journal.search import Forget
 from gateway.maps.tiles import TileFile
 from gateway.model import CentreId, Facts, Frame, Instant, Link
 from gateway.protocols import PROTOCOLS, app
 from gateway.registry.credentials import hash_secret, verify_secret, wrong_with_password
 from gateway.registry.registry import Registry
 from gateway.registry.rules import Known
-from gateway.router.areas import Areas, AreaSource
+from gateway.router.areas import Areas, AreaSource, Box
 from gateway.router.decide import Router
+from gateway.router.options import RoadOptions
 from gateway.router.roads import Roads
 from gateway.shell.bulkhead import LinkCounters, contained
 from gateway.shell.centre import CentreClient, secret_in
@@ -85,6 +88,9 @@ REGISTRY_LOOK_S = 1.0
 REGISTRY_TIDY_S = 300.0
 "How often the index's own log is taken into its file."
 
+FORGET_AFTER_US = 32 * 86_400_000_000
+"A month and a day: longer than any copy of a press is under way, and the monthly test press is still known."
+
 _log = logging.getLogger("gateway.server")
 
 
@@ -104,24 +110,30 @@ class Ready:
         return [f"http={self.api[0]}:{self.api[1]}", *(f"{name}={address}" for name, address in doors)]
 
 
-def open_roads(config: Config) -> Roads | None:
-    """The road index as configured. One that cannot be used is said and done without: the alert goes first."""
-    if not config.roads.file:
-        return None
+def open_roads(options: RoadOptions) -> tuple[Roads | None, Roads | None]:
+    """The road index as configured, and once more. One that cannot be used is said and done without: the alert goes first."""
+    if not options.file:
+        return None, None
     try:
-        return Roads.open(config.roads.file, snap_m_max=config.roads.snap_m_max)
+        roads = Roads.open(options.file, snap_m_max=options.snap_m_max)
+        spare = Roads.open(options.file, snap_m_max=options.snap_m_max, verify=False)
     except RoadsError as error:
         _log.error("roads.unusable reason=%r", str(error))
-        return None
+        return None, None
+    if options.profile:
+        try:
+            roads.require_profile(options.profile)
+        except (RoadsError, ConfigError) as error:  # its times are another profile's, and still nearer to the truth than straight lines
+            _log.error("roads.other_profile reason=%r", f"{options.file}: {error}")
+    return roads, spare
 
 
-def open_router(config: Config, facts: Facts) -> Router:
-    """Areas and roads as configured. Raises: ConfigError: an area cannot be read."""
-    roads, spare = open_roads(config), open_roads(config)
+def open_areas(config: Config, map_box: Box | None) -> Areas:
+    """The areas of all centres as configured. Raises: ConfigError: one cannot be read."""
     sources = [
         AreaSource(
             CentreId(centre.id),
-            Path(centre.area).read_text(encoding="utf-8") if centre.area else None,
+            read_area(centre.id, centre.area) if centre.area else None,
             centre.area or "area",
             centre.area_filter,
             CentreId(centre.backup) if centre.backup else None,
@@ -129,7 +141,23 @@ def open_router(config: Config, facts: Facts) -> Router:
         )
         for centre in config.centre
     ]
-    return Router(Areas(sources, config.roads.nearest_area_km, roads.bbox if roads else None), facts, config.roads, roads, spare)
+    return Areas(sources, config.roads.nearest_area_km, map_box)
+
+
+def read_area(centre_id: str, path: str) -> str:
+    """The text of an area file. Raises: ConfigError: it cannot be read."""
+    try:
+        return Path(path).read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ConfigError([f"centre {centre_id}: {path}: {error.strerror or error}; give a GeoJSON file that this user may read"]) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError([f"centre {centre_id}: {path}: byte {error.start} is not UTF-8; export the area again"]) from error
+
+
+def open_router(config: Config, facts: Facts) -> Router:
+    """Areas and roads as configured. Raises: ConfigError: an area cannot be read."""
+    roads, spare = open_roads(config.roads)
+    return Router(open_areas(config, roads.bbox if roads else None), facts, config.roads, roads, spare)
 
 
 def tls_context(options: TlsOptions | None) -> ssl.SSLContext | None:
@@ -159,8 +187,11 @@ def settle_down() -> None:
 
 
 def replay(desk: Desk, journal: Journal, now: Instant) -> None:
-    """Let everything happen again, each event at its time before now on this process's monotonic clock."""
-    for entry in journal.replay():
+    """Let everything happen again, each event at its time before now on this process's monotonic clock.
+
+    Alarms that ended longer ago than a test press is due are left to the files: a start takes seconds after years (R-14).
+    """
+    for entry in journal.replay(forget=Forget((ev.AlarmClosed, ev.PreAlarmCancelled), now.wall_us - FORGET_AFTER_US)):
         if isinstance(entry.event, UnknownEvent):
             continue  # written by a newer version; what it means to the fold is not ours to guess
         ago_us = max(0, now.wall_us - entry.at_us)
@@ -421,12 +452,13 @@ def reload(server: Server, config_file: str | None) -> None:
         if needs_restart:
             _log.error("reload.refused reason=%r", "; ".join(needs_restart))
             return
-        router = open_router(config, server.registry)
+        roads, spare = open_roads(config.roads)
+        areas = open_areas(config, roads.bbox if roads else None)
     except ConfigError as error:
         _log.error("reload.refused reason=%r", str(error))
         return
-    server.desk.router.areas = router.areas
-    server.desk.router.use_roads(open_roads(config), open_roads(config))
+    server.desk.router.areas = areas
+    server.desk.router.use_roads(roads, spare)
     _log.info("reload.complete changes=%d", len(changes))
 
 

@@ -11,6 +11,9 @@ from datetime import UTC, datetime
 from gateway.commands.certificates import days_left
 from gateway.config import Complaint, Config, Verdict, inspect
 from gateway.config.pages import as_toml, effective, reference
+from gateway.errors import ConfigError, RoadsError
+from gateway.router.options import RoadOptions
+from gateway.router.roads import Roads
 
 CERTIFICATE_DAYS_WARN = 30
 
@@ -29,6 +32,8 @@ def run(options: argparse.Namespace) -> int:
     verdict = inspect(options.config_file)
     if verdict.config is not None:
         wrong, old = inspect_certificates(verdict.config, options.config_file, datetime.now(UTC))
+        if not any(complaint.path.startswith("roads") for complaint in verdict.complaints):
+            wrong += inspect_roads(verdict.config.roads, options.config_file)
         verdict = replace(verdict, complaints=(*verdict.complaints, *wrong), warnings=(*verdict.warnings, *old))
     report = as_json if options.json else as_text
     report(options.config_file, verdict, options.show_defaults)
@@ -82,6 +87,22 @@ def inspect_certificates(config: Config, file: str, now: datetime) -> tuple[list
                 when = f"ends in {_count(days, 'day')}" if days >= 0 else "has ended"
                 old.append(Complaint(file, 1, path, f"the certificate {named} {when}; renew it"))
     return wrong, old
+
+
+def inspect_roads(options: RoadOptions, file: str) -> list[Complaint]:
+    """Mistakes: an index that can't be used, or that was built with another profile than the one named."""
+    if not options.file:
+        return []
+    try:
+        roads = Roads.open(options.file, snap_m_max=options.snap_m_max)
+        if options.profile:
+            roads.require_profile(options.profile)
+    except RoadsError as error:
+        about = str(error)
+        return [Complaint(file, 1, "roads.file", about if about.startswith(options.file) else f"{options.file}: {about}")]
+    except ConfigError as error:
+        return [Complaint(file, 1, "roads.profile", str(error))]
+    return []
 
 
 def _certificates_of(config: Config) -> Iterator[tuple[str, str | None, str | None, str | None]]:

@@ -6,15 +6,14 @@ import os
 import re
 import sys
 import tempfile
-import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from gateway.clock import SystemClock, monotonic_ns
-from gateway.errors import CommandError, ConfigError, OutsideMap, RoadsError
+from gateway.errors import CommandError, OutsideMap, RoadsError
 from gateway.maps.reading import survey
 from gateway.maps.tiles import build as build_tiles
-from gateway.router.profile import PoliceProfile, profile_from
+from gateway.router.profile import PoliceProfile, read_profile
 from gateway.router.roads import Roads, build
 
 EXIT_DONE, EXIT_NO = 0, 1
@@ -73,7 +72,7 @@ def _build(options: argparse.Namespace) -> int:
         raise CommandError(f"{extract}: no such file; give an OpenStreetMap extract such as city.osm.pbf")
     if not options.output.absolute().parent.is_dir():
         raise CommandError(f"{options.output}: its folder does not exist; make it first")
-    profile = _profile(options.profile) if options.profile else PoliceProfile()
+    profile = read_profile(options.profile) if options.profile else PoliceProfile()
     started_ns = monotonic_ns()
 
     def progress(words: str) -> None:
@@ -94,15 +93,6 @@ def _build(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(about, ensure_ascii=False))
     return EXIT_DONE
-
-
-def _profile(path: Path) -> PoliceProfile:
-    try:
-        return profile_from(tomllib.loads(path.read_text(encoding="utf-8")), str(path))
-    except OSError as error:
-        raise CommandError(f"{path}: {error.strerror or error}; give a TOML file with profile parameters") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError([f"{path}: {error}"]) from error
 
 
 def _write_at_once(path: Path, chunks: Iterable[bytes]) -> None:

@@ -10,7 +10,7 @@ class RoadOptions:
     file: str | None = None
     "Road index made by `gateway roads build`. Without one, straight lines are used and said to be so."
     profile: str | None = None
-    "Profile file that the index must have been built with; default: the one inside the index."
+    "Profile file that the index should have been built with; another one is said by `gateway check` and at the start."
     candidates: int = 5
     "How many units are named."
     position_warn_s: float = 60.0

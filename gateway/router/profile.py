@@ -11,8 +11,10 @@ import hashlib
 import json
 import math
 import re
+import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
 
 from gateway.errors import ConfigError
 
@@ -280,6 +282,17 @@ def _is_never_contraflow(tags: Tags) -> bool:
 
 
 # ------------------------------------------------------------------------------------------- the profile file
+
+
+def read_profile(path: str | Path) -> PoliceProfile:
+    """The profile in a TOML file. Raises: ConfigError with everything that is wrong with it."""
+    try:
+        table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError([f"{path}: {error.strerror or error}; give a TOML file with profile parameters"]) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError([f"{path}: {error}"]) from error
+    return profile_from(table, str(path))
 
 
 def profile_from(table: Mapping[str, object], where: str) -> PoliceProfile:

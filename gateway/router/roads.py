@@ -23,7 +23,7 @@ from gateway.router import index
 from gateway.router._roads import Engine
 from gateway.router.extract import Extract
 from gateway.router.layout import Progress, lay_out
-from gateway.router.profile import COMPILER_VERSION, PoliceProfile
+from gateway.router.profile import COMPILER_VERSION, PoliceProfile, read_profile
 from gateway.router.segments import TICKS_PER_S
 
 T = TypeVar("T")
@@ -222,6 +222,13 @@ class Roads:
     def info(self) -> dict[str, object]:
         """What the index says about itself, and its size."""
         return {"format_version": index.FORMAT_VERSION, "bytes": self._size_bytes, **self._about}
+
+    def require_profile(self, path: str | Path) -> None:
+        """Raise RoadsError unless the index was built with the profile in this file, ConfigError if that is none."""
+        profile, built_with = read_profile(path), self._about.get("profile")
+        digest = built_with.get("digest") if isinstance(built_with, Mapping) else None
+        if digest != profile.digest():
+            raise RoadsError(f"built with another profile than {path}; build it again with `gateway roads build --profile {path}`")
 
     def snap(self, lat_e7: int, lon_e7: int, accuracy_m: float = 0.0, course_deg: float | None = None) -> tuple[Snap, ...]:
         """The roads where the position may be, at most 8: all within max(nearest + 15 m, ``accuracy_m``).
