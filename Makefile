@@ -21,9 +21,14 @@ lint: $(VENV)/built
 bench: $(VENV)/built
 	$(BIN)/gateway bench run --json
 
-# Long fuzzing, kill and crash rounds: hours, with the same tests and larger numbers.
+# The same tests with larger numbers, for hours; each number can be set on the command line.
+nightly: export GATEWAY_NIGHTLY ?= 1
+nightly: export GATEWAY_KILLS ?= 10000
+nightly: export GATEWAY_SIM_SEEDS ?= 1:20000
+nightly: export GATEWAY_FUZZ_CASES ?= 2000000
+nightly: export GATEWAY_FUZZ_NATIVE_CASES ?= 100000000
 nightly: $(VENV)/built
-	GATEWAY_NIGHTLY=1 $(BIN)/python -m pytest --timeout=0
+	$(BIN)/python -m pytest --timeout=0
 
 $(VENV)/built: $(SOURCES)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

@@ -243,3 +243,10 @@ def test_every_file_that_a_page_points_at_is_there(page: Path) -> None:
 def test_the_page_of_the_protocols_says_what_their_files_say() -> None:
     page = ROOT / "docs/protocols.md"
     assert page.read_text(encoding="utf-8") == reference(), "write it anew: gateway identify --reference > docs/protocols.md"
+
+
+def test_every_switch_of_the_tests_and_builds_is_told() -> None:
+    page = (ROOT / "docs/contributor.md").read_text(encoding="utf-8")
+    places = [ROOT / "setup.py", *(ROOT / "tests").rglob("*.py"), *(ROOT / "bench").rglob("*.py")]
+    switches = {name for place in places for name in re.findall(r"environ[^\n]*?\"(GATEWAY_\w+)\"", place.read_text(encoding="utf-8"))}
+    assert not {name for name in switches if name not in page}
