@@ -415,8 +415,7 @@ class Desk:
         for event in self._let(self.alarms_fold.on_deadline(now, self._is_reported), now):
             events.append(event)
             events += self._consequences(event, now)
-        for _ in self.supervision.on_deadline(now):
-            pass  # kept in supervision.notices, which the API shows
+        self.supervision.on_deadline(now)  # it keeps what it finds for ``incidents``
         return tuple(events) + self.decide(now)
 
     def due(self, now: Instant) -> tuple[tuple[Offer, ...], tuple[ev.Event, ...]]:

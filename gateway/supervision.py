@@ -5,11 +5,11 @@ full interval to be heard before it counts as late.
 """
 
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from gateway.deadlines import Deadlines
-from gateway.model import NO_KIND, TECH, Device, Instant, Kind, Report, kind_names
+from gateway.model import NO_KIND, TECH, Device, Instant, Kind, Report
 
 LATE_AFTER = 1.5
 LOST_AFTER = 3.0
@@ -39,6 +39,23 @@ class Notice:
     kinds: Kind
     group: str = ""
     "The listener it was last heard on, by which losses are gathered into one incident."
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """What is one thing to look into: one notice, or the losses of many devices of one network."""
+
+    notices: tuple[Notice, ...]
+
+    @property
+    def at_us(self) -> int:
+        """When it began."""
+        return self.notices[0].at_us
+
+    @property
+    def kinds(self) -> Kind:
+        """The same for all of its notices."""
+        return self.notices[0].kinds
 
 
 @dataclass(slots=True)
@@ -145,8 +162,9 @@ class Supervision:
         """Monotonic time at which the next device becomes late or lost."""
         return self._deadlines.next_us()
 
-    def on_deadline(self, now: Instant) -> Iterator[Notice]:
-        """Move devices that were not heard to LATE and OFFLINE."""
+    def on_deadline(self, now: Instant) -> list[Notice]:
+        """Move devices that were not heard to LATE and OFFLINE; what the case team should be told."""
+        notices = []
         for device_id in self._deadlines.due(now.mono_us):
             health, device = self._health.get(device_id), self._devices.get(device_id)
             if health is None or device is None:
@@ -156,26 +174,40 @@ class Supervision:
                 self._wake(device, health, LOST_AFTER)
             else:
                 health.state = "OFFLINE"
-                yield self._notice(device, Kind.COMMS_LOST, now)
+                notices.append(self._notice(device, Kind.COMMS_LOST, now))
+        return notices
 
-    def incidents(self, now: Instant) -> list[dict[str, object]]:
-        """Recent notices for people: many losses of one network within a minute are one line."""
-        lines: list[dict[str, object]] = []
+    def incidents(self) -> list[Incident]:
+        """What the case team should look at, newest first: many losses of one network within a minute are one."""
+        found = [Incident((notice,)) for notice in self.notices if not notice.kinds & Kind.COMMS_LOST]
         lost: dict[str, list[Notice]] = {}
         for notice in self.notices:
-            if notice.kinds & Kind.COMMS_LOST and now.wall_us - notice.at_us <= 86_400_000_000:
-                lost.setdefault(f"{notice.group}@{notice.at_us // INCIDENT_WINDOW_US}", []).append(notice)
-            else:
-                lines.append(_line([notice]))
-        for notices in lost.values():
-            lines += [_line(notices)] if len(notices) >= INCIDENT_DEVICES_MIN else [_line([notice]) for notice in notices]
-        return sorted(lines, key=lambda line: str(line["at_us"]), reverse=True)
+            if notice.kinds & Kind.COMMS_LOST:
+                lost.setdefault(notice.group, []).append(notice)
+        for losses in lost.values():
+            found += gathered(losses)
+        return sorted(found, key=lambda incident: incident.at_us, reverse=True)
 
 
-def _line(notices: list[Notice]) -> dict[str, object]:
-    return {
-        "at_us": notices[0].at_us,
-        "kinds": kind_names(notices[0].kinds),
-        "devices": [notice.device_id for notice in notices],
-        "cases": sorted({notice.case_ref for notice in notices if notice.case_ref}),
-    }
+def gathered(losses: Sequence[Notice]) -> Iterator[Incident]:
+    """Losses of one network, oldest first: those within a minute of enough others as one incident, the others alone."""
+    first = dense_until = 0
+    is_dense = [False] * len(losses)
+    for last, notice in enumerate(losses):
+        while notice.at_us - losses[first].at_us > INCIDENT_WINDOW_US:
+            first += 1
+        if last - first >= INCIDENT_DEVICES_MIN - 1:
+            dense_from = max(first, dense_until)
+            dense_until = last + 1
+            is_dense[dense_from:dense_until] = [True] * (dense_until - dense_from)
+    together: list[Notice] = []
+    for notice, belongs in zip(losses, is_dense, strict=True):
+        if not belongs:
+            yield Incident((notice,))
+            continue
+        if together and notice.at_us - together[-1].at_us > INCIDENT_WINDOW_US:
+            yield Incident(tuple(together))
+            together = []
+        together.append(notice)
+    if together:
+        yield Incident(tuple(together))

@@ -97,7 +97,11 @@ class Desk(Protocol):
         """Identities heard that nobody registered: ``identity protocol transport first_seen_at last_seen_at frames pressed``."""
 
     def devices_health(self) -> Iterable[Json]:
-        """Supervision of registered devices: ``device state last_heard_at battery_percent flags``; never a position."""
+        """Supervision of registered devices: ``device state flags last_heard_at last_test_at protocol battery_percent
+        battery_v``; never a position."""
+
+    def incidents(self, is_own: Callable[[str], bool]) -> Iterable[Json]:
+        """What supervision found of devices whose id ``is_own``, newest first: ``at kinds devices cases devices_in_all``."""
 
     def statistics(self) -> Mapping[str, object]:
         """Counters: a number, or a mapping from label value to the same (see ``metrics.py``)."""

@@ -162,6 +162,15 @@ def list_unknown(house: House, call: Call, given: None) -> Answer:
     return reply_json({"entries": list(house.desk.unknown_devices())})
 
 
+def list_incidents(house: House, call: Call, given: None) -> Answer:
+    """Devices of the caller's cases that were lost, are back, are low or were tampered with; newest first."""
+
+    def is_theirs(device_id: str) -> bool:
+        return house.registry.device(device_id) is not None and is_own(house, call, "device", device_id)
+
+    return reply_json({"entries": list(house.desk.incidents(is_theirs))})
+
+
 def open_test_window(house: House, call: Call, given: shapes.Nothing) -> Answer:
     """The next press of this device, within 15 minutes, is a test."""
     key = call.parts["id"]

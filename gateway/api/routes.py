@@ -109,6 +109,7 @@ ROUTES: tuple[Route, ...] = (
     *_noun("case", shapes.CaseEntry, access.CASE_TEAM),
     *_noun("unit", shapes.UnitEntry, access.ADMINISTRATION | {"supervisor"}),
     *_noun("user", shapes.UserEntry, access.ADMINISTRATION),
+    Route("GET", "/api/v1/incidents", access.CASE_TEAM, nouns.list_incidents, gives=shapes.Entries),
     Route("GET", "/api/v1/unknown-devices", access.PROVISIONING, nouns.list_unknown, gives=shapes.Entries),
     Route(
         "POST", "/api/v1/unknown-devices/{identity}/adopt", access.PROVISIONING, nouns.adopt,

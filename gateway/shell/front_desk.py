@@ -57,9 +57,25 @@ class FrontDesk:
             row: dict[str, object] = {"device": one.device_id, "state": one.state, "flags": kind_names(one.faults)}
             if one.last_heard_us is not None:
                 row["last_heard_at"] = time_text(one.last_heard_us)
-            if one.battery_percent is not None:
-                row["battery_percent"] = one.battery_percent
+            if one.last_test_us is not None:
+                row["last_test_at"] = time_text(one.last_test_us)
+            for name in ("protocol", "battery_percent", "battery_v"):
+                if (value := getattr(one, name)) is not None:
+                    row[name] = value
             yield row
+
+    def incidents(self, is_own: Callable[[str], bool]) -> Iterable[dict[str, object]]:
+        """Technical incidents, newest first; of each only the devices that are the caller's own."""
+        for one in self._desk.supervision.incidents():
+            own = [notice for notice in one.notices if is_own(notice.device_id)]
+            if own:
+                yield {
+                    "at": time_text(one.at_us),
+                    "kinds": kind_names(one.kinds),
+                    "devices": [notice.device_id for notice in own],
+                    "cases": sorted({notice.case_ref for notice in own if notice.case_ref}),
+                    "devices_in_all": len(one.notices),
+                }
 
     def statistics(self) -> Mapping[str, object]:
         """Counters of the desk and of every door, by the names of ``api/metrics.py``."""

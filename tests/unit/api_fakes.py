@@ -1,7 +1,7 @@
 """A small house for the API to stand in: real sessions, throttle and views; a desk, registry and journal of a few lines."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_network
 from itertools import count
@@ -160,6 +160,9 @@ class FakeDesk:
 
     def devices_health(self) -> Iterable[Json]:
         return [{"device": "dev-1", "state": "ONLINE"}]
+
+    def incidents(self, is_own: Callable[[str], bool]) -> Iterable[Json]:
+        return [{"devices": [device_id]} for device_id in ("dev-1", "dev-9") if is_own(device_id)]
 
     def statistics(self) -> Mapping[str, object]:
         return self.counters

@@ -53,6 +53,7 @@ MATRIX: dict[str, str] = {
     "GET /api/v1/users/{id}": "admin local",
     "PUT /api/v1/users/{id}": "admin local",
     "DELETE /api/v1/users/{id}": "admin local",
+    "GET /api/v1/incidents": "case_team local",
     "GET /api/v1/unknown-devices": "case_team admin local",
     "POST /api/v1/unknown-devices/{identity}/adopt": "case_team admin local",
     "POST /api/v1/devices/{id}/test-window": "case_team admin local",

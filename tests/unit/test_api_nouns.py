@@ -365,6 +365,11 @@ def test_methods_and_addresses_that_do_not_exist_are_said_so(api):
         assert ask(api, "GET", path, headers={}).status == 404
 
 
+def test_a_case_team_is_told_of_incidents_with_its_own_devices_only(api):
+    shown = {who: orjson.loads(ask(api, "GET", "/api/v1/incidents", who=who).body)["entries"] for who in ("team", "team2")}
+    assert shown == {"team": [{"devices": ["dev-1"]}], "team2": []}
+
+
 # ------------------------------------------------------------------------------------------------- the document
 
 

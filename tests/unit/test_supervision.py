@@ -1,7 +1,7 @@
 """Could each device alarm now? Late, lost, weak: told when it changes, gathered when many go at once."""
 
 from gateway.model import CaseRef, Device, DeviceId, Instant, Kind, Report
-from gateway.supervision import Supervision, SupervisionOptions
+from gateway.supervision import Notice, Supervision, SupervisionOptions, gathered
 
 HOUR_US = 3_600_000_000
 
@@ -80,8 +80,24 @@ def test_many_losses_of_one_network_are_one_incident_with_its_cases() -> None:
         story.hear(number=number)
     story.wait(901)
     story.wait(900)
-    (line,) = story.supervision.incidents(story.now)
-    assert line["kinds"] == ["comms_lost"] and len(line["cases"]) == 8  # type: ignore[arg-type]
+    (incident,) = story.supervision.incidents()
+    assert incident.kinds is Kind.COMMS_LOST and len({notice.case_ref for notice in incident.notices}) == 8
+
+
+def lost(*seconds: float) -> list[int]:
+    """How many losses each incident has, when devices are lost at these seconds."""
+    notices = [Notice(round(second * 1e6), f"dev-{number}", None, Kind.COMMS_LOST, "tcp a") for number, second in enumerate(seconds)]
+    return [len(incident.notices) for incident in gathered(notices)]
+
+
+def test_the_minute_of_an_incident_begins_with_any_loss() -> None:
+    """It was the minute of the clock: five devices lost around its turn were five tickets."""
+    assert lost(58, 59, 60, 61, 62) == [5]
+    assert lost(0, 60, 60, 60, 60) == [5] and lost(0, 60.1, 60.1, 60.1, 60.1) == [1] * 5
+    assert lost(0, 20, 40, 60, 80) == [1] * 5, "four within a minute are four"
+    assert lost(0, 1, 2, 3, 4, 50, 64, 900) == [1, 1, 6]
+    assert sum(lost(*range(0, 1000, 5))) == 200 and lost(*range(0, 1000, 5)) == [200]
+    assert lost(*[0] * 5, *[600] * 5) == [5, 5] and lost() == []
 
 
 def test_a_device_that_is_no_longer_expected_is_forgotten() -> None:
