@@ -13,6 +13,8 @@ from gateway.model import LIFE, Device, Facts, Frame, Instant, Link, Trust
 UNKNOWN_KEPT_MAX = 1000
 SCAN_IDS_MAX = 20
 "Distinct unknown identities from one source before it counts as a scan."
+SCAN_WINDOW_US = 3_600_000_000
+"How long they are counted together: behind one address of a carrier many people live."
 CONFLICT_WINDOW_US = 120_000_000
 
 
@@ -39,13 +41,21 @@ class _Voice:
     address: str
 
 
+@dataclass(slots=True)
+class _Scan:
+    """Unknown identities that one source has tried."""
+
+    since_us: int
+    identities: set[str]
+
+
 class Identities:
     """Resolves identities against the registry and remembers who speaks for whom."""
 
     def __init__(self, facts: Facts) -> None:
         self._facts = facts
         self._strangers: OrderedDict[tuple[str, str], Stranger] = OrderedDict()
-        self._scans: OrderedDict[str, set[str]] = OrderedDict()
+        self._scans: OrderedDict[str, _Scan] = OrderedDict()
         self._voices: dict[str, dict[int, _Voice]] = {}
         self._limits: dict[str, SharedLimit] = {}
         self.scans_seen = 0
@@ -59,8 +69,12 @@ class Identities:
         return [one for one in reversed(self._strangers.values()) if self._facts.device_named(one.identity) is None]
 
     def note_stranger(self, identity: str, frame: Frame, link: Link, now: Instant) -> bool:
-        """List an unknown identity. False when its listener's bucket is empty: nothing is kept then."""
+        """List an unknown identity. False when its listener's bucket is empty, or its source tries one identity after
+        another and this one asks for no help: nothing is kept then.
+        """
         if not self._limits.setdefault(link.listener, SharedLimit()).allow(now.mono_us):
+            return False
+        if self._is_scanning(_address(link.peer), identity, now) and not frame.kinds & LIFE:
             return False
         key = (frame.protocol, identity)
         stranger = self._strangers.pop(key, None) or Stranger(identity, frame.protocol, frame.transport, now.wall_us, now.wall_us)
@@ -72,21 +86,23 @@ class Identities:
             # Those that asked for help are the last to be forgotten.
             victim = next((name for name, kept in self._strangers.items() if not kept.alarms), next(iter(self._strangers)))
             del self._strangers[victim]
-        self._watch_for_scan(_address(link.peer), identity)
         return True
 
-    def _watch_for_scan(self, address: str, identity: str) -> None:
-        seen = self._scans.setdefault(address, set())
-        self._scans.move_to_end(address)
-        if len(seen) < SCAN_IDS_MAX:
-            seen.add(identity)
-            self.scans_seen += len(seen) == SCAN_IDS_MAX
+    def _is_scanning(self, address: str, identity: str, now: Instant) -> bool:
+        """Whether this source has tried more unknown identities than a person could mistype, and this is one more."""
+        scan = self._scans.pop(address, None)
+        if scan is None or now.mono_us - scan.since_us > SCAN_WINDOW_US:
+            scan = _Scan(now.mono_us, set())
+        self._scans[address] = scan
         while len(self._scans) > UNKNOWN_KEPT_MAX:
             self._scans.popitem(last=False)
-
-    def is_scanning(self, link: Link) -> bool:
-        """Whether this source has tried more unknown identities than a person could mistype."""
-        return len(self._scans.get(_address(link.peer), ())) >= SCAN_IDS_MAX
+        if identity in scan.identities:
+            return False
+        if len(scan.identities) == SCAN_IDS_MAX:
+            return True
+        scan.identities.add(identity)
+        self.scans_seen += len(scan.identities) == SCAN_IDS_MAX
+        return False
 
     def heard(self, device: Device, link: Link, now: Instant) -> tuple[Trust, tuple[str, ...]]:
         """The tier of this frame, and the doubts about who sent it.

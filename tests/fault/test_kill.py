@@ -190,14 +190,16 @@ async def live_and_be_killed(forks: Forks, port: int, town: Town, near_an_answer
 
 async def delivered(receiver: Receiver, town: Town) -> dict[str, set[str]]:
     """device -> alarm ids at the centre, when everybody who was answered is there."""
-    with trio.fail_after(WAIT_S):
+    found: dict[str, set[str]] = {}
+    with trio.move_on_after(WAIT_S):
         while True:
-            found: dict[str, set[str]] = collections.defaultdict(set)
+            found = collections.defaultdict(set)
             for one in list(receiver.delivered):
                 found[one.alert["device"]["id"]].add(one.alert["alarm_id"])
             if town.answered.keys() <= found.keys():
                 return found
             await trio.sleep(0.05)
+    raise AssertionError(f"answered and never told: {sorted(town.answered.keys() - found.keys())}")
 
 
 def require_all_in_journal(data_dir: Path, town: Town) -> None:

@@ -48,9 +48,22 @@ def test_ten_thousand_strangers_do_not_grow_the_list() -> None:
     for number in range(10_000):
         if number % 100 == 0:
             story.wait(1)
-        story.frame(Kind.LOGIN, identity=f"s{number}")
+        story.frame(Kind.LOGIN, identity=f"s{number}", link=replace(LINK, peer=f"10.{number // 10_000}.{number // 100 % 100}.{number % 100}:5"))
     assert len(story.desk.identities.strangers()) <= 1000
-    assert story.desk.identities.scans_seen == 1 and story.desk.identities.is_scanning(LINK)
+    assert story.desk.identities.scans_seen == 0
+
+
+def test_a_scan_does_not_flush_the_list_and_whoever_asks_for_help_is_on_it() -> None:
+    story = Story()
+    for number in range(100):
+        story.frame(Kind.LOGIN, identity=f"s{number}")
+    story.frame(Kind.SOS_BUTTON, WEST, identity="999")
+    listed = [one.identity for one in story.desk.identities.strangers()]
+    assert listed == ["999", *(f"s{number}" for number in reversed(range(20)))]
+    assert story.desk.identities.scans_seen == 1
+    story.wait(3_601)
+    story.frame(Kind.LOGIN, identity="later")
+    assert story.desk.identities.strangers()[0].identity == "later", "many people live behind one address of a carrier"
 
 
 def test_two_voices_of_one_device_are_a_conflict_and_both_are_heard() -> None:
