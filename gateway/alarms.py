@@ -72,8 +72,6 @@ class AlarmOptions:
 class Move(enum.StrEnum):
     """What an event means for the state."""
 
-    RAISE = "raise"
-    START = "start"
     EXPIRE = "expire"
     CANCEL = "cancel"
     ROUTE = "route"
@@ -85,25 +83,23 @@ class Move(enum.StrEnum):
     RESOLVE = "resolve"
     REOPEN = "reopen"
     CLOSE = "close"
-    MERGE = "merge"
 
 
-_TAKEN = {Move.DISPATCH: State.DISPATCHED, Move.ARRIVE: State.ON_SCENE, Move.RESOLVE: State.RESOLVED, Move.MERGE: State.MERGED}
+_TAKEN = {Move.DISPATCH: State.DISPATCHED, Move.ARRIVE: State.ON_SCENE, Move.RESOLVE: State.RESOLVED}
 _UNTAKEN = {Move.TAKE: State.ACKED, **_TAKEN}
 
 MOVES: dict[State, dict[Move, State]] = {
-    State.PENDING: {Move.EXPIRE: State.RAISED, Move.CANCEL: State.CANCELLED, Move.MERGE: State.MERGED},
+    State.PENDING: {Move.EXPIRE: State.RAISED, Move.CANCEL: State.CANCELLED},
     State.RAISED: {Move.ROUTE: State.ROUTED, Move.OFFER: State.OFFERED, Move.STORE: State.DELIVERED, **_UNTAKEN},
     State.ROUTED: {Move.OFFER: State.OFFERED, Move.STORE: State.DELIVERED, **_UNTAKEN},
     State.OFFERED: {Move.STORE: State.DELIVERED, **_UNTAKEN},
     State.DELIVERED: _UNTAKEN,
     State.ACKED: _TAKEN,
-    State.DISPATCHED: {Move.ARRIVE: State.ON_SCENE, Move.RESOLVE: State.RESOLVED, Move.MERGE: State.MERGED},
-    State.ON_SCENE: {Move.RESOLVE: State.RESOLVED, Move.MERGE: State.MERGED},
+    State.DISPATCHED: {Move.ARRIVE: State.ON_SCENE, Move.RESOLVE: State.RESOLVED},
+    State.ON_SCENE: {Move.RESOLVE: State.RESOLVED},
     State.RESOLVED: {Move.REOPEN: State.ACKED, Move.CLOSE: State.CLOSED},
     State.CLOSED: {},
     State.CANCELLED: {},
-    State.MERGED: {},
 }
 "{state: {move: state}}; an empty cell leaves the state as it is. Only RESOLVE (a human) leads towards the end."
 
@@ -620,8 +616,6 @@ def move_of(event: ev.Event) -> Move | None:
             return Move.REOPEN
         case ev.AlarmClosed():
             return Move.CLOSE
-        case ev.AlarmMerged():
-            return Move.MERGE
     return None
 
 
@@ -676,8 +670,6 @@ def _changed(alarm: Alarm, event: ev.Event, now: Instant) -> Alarm:
             return replace(alarm, tracking="OFF")
         case ev.TrackingExtended():
             return replace(alarm, tracking="ON")
-        case ev.AlarmMerged():
-            return replace(alarm, merged_into=event.into)
         case ev.AlarmClosed() | ev.PreAlarmCancelled():
             return replace(alarm, closed_at_us=now.wall_us, tracking="OFF")
     return alarm

@@ -285,8 +285,6 @@ class Desk:
                 return self._queue(alarm, "cancel_claimed", now)
             case ev.AlarmResolved():
                 return self._queue(alarm, "closed", now)
-            case ev.AlarmMerged():
-                return self._queue(alarm, "merged", now)
             case (
                 ev.AlarmPressed()
                 | ev.FaultReported()

@@ -77,10 +77,6 @@ class RoadsSlow(GatewayError):
     """The search used up its budget; the proposal follows the alert."""
 
 
-class NoArea(GatewayError):
-    """No centre's area holds the position; the national fallback takes the alarm."""
-
-
 class DeliveryError(GatewayError):
     """A centre refused or was silent."""
 

@@ -246,14 +246,6 @@ class AlarmClosed:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class AlarmMerged:
-    """Two ids for one press: this one lives on in the other."""
-
-    alarm_id: str
-    into: str
-
-
 # -------------------------------------------------------------------------------- from a human at the centre
 
 
@@ -348,7 +340,6 @@ Event = (
     | FallbackSent
     | TrackingStopped
     | AlarmClosed
-    | AlarmMerged
     | CentreTold
     | AlarmResolved
     | AlarmReopened

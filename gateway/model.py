@@ -121,14 +121,6 @@ def kind_names(kinds: Kind) -> list[str]:
     return [name for bit, name in _KIND_NAMES if bit & bits]
 
 
-def kinds_named(names: "list[str] | tuple[str, ...]") -> Kind:
-    """The set behind lower-case names. Raises ``KeyError`` for a name that is none of ours."""
-    kinds = NO_KIND
-    for name in names:
-        kinds |= Kind[name.upper()]
-    return kinds
-
-
 class Urgency(enum.StrEnum):
     """The class of a frame (``A`` is never shed and never waits behind another)."""
 
@@ -474,7 +466,6 @@ class State(enum.StrEnum):
     CLOSED = "CLOSED"
     CANCELLED = "CANCELLED"
     "A pre-alarm that was cancelled in time."
-    MERGED = "MERGED"
 
 
 OUTCOMES = (
@@ -483,7 +474,7 @@ OUTCOMES = (
 )  # fmt: skip
 "How an alarm can be resolved."
 
-ENDED = frozenset({State.CLOSED, State.CANCELLED, State.MERGED})
+ENDED = frozenset({State.CLOSED, State.CANCELLED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -541,7 +532,6 @@ class Alarm:
     outcome: str | None = None
     text: str | None = field(default=None, repr=False)
     linked_to: str | None = None
-    merged_into: str | None = None
     last_press_at_us: int = 0
     closed_at_us: int | None = None
     durable_at_us: int | None = None

@@ -143,8 +143,6 @@ def _text_of(event: object, with_positions: bool) -> str:
             return f"{event.operator} follows for {event.seconds // 60} min more."
         case ev.TrackingStopped():
             return f"Live tracking ended: {event.reason}."
-        case ev.AlarmMerged():
-            return f"One press, two ids: {event.alarm_id} lives on as {event.into}."
         case ev.AlarmClosed():
             return f"Closed: {event.reason}."
         case ev.Viewed():

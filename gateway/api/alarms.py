@@ -36,7 +36,6 @@ def alarm_json(house: House, alarm: Alarm, now: Instant, *, with_track: bool = F
         "outcome": alarm.outcome,
         "unit_assigned": alarm.unit_assigned,
         "linked_to": alarm.linked_to,
-        "merged_into": alarm.merged_into,
     }
     return seen
 

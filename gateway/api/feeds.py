@@ -55,7 +55,6 @@ CHANGES: dict[type, str] = {
     ev.TrackingStopped: "tracking",
     ev.TrackingExtended: "tracking",
     ev.AlarmClosed: "closed",
-    ev.AlarmMerged: "merged",
     ev.CentreTold: "told",
     ev.AlarmResolved: "resolved",
     ev.AlarmReopened: "reopened",
@@ -257,7 +256,7 @@ def is_welcome(house: House, principal: Principal, now: Instant) -> bool:
 def open_feed(house: House, call: Call, given: None) -> Answer:
     """Server-sent events: what changes, with the alarm as it is now. ``reset`` has every open alarm; ``raised pressed
     cancelled position cancel_claimed fault device_silent device_heard routed offered answered escalated fallback tracking
-    closed merged told resolved reopened marked_real`` have one; ``gone`` its id, ``units`` the units, ``beat`` our clock;
+    closed told resolved reopened marked_real`` have one; ``gone`` its id, ``units`` the units, ``beat`` our clock;
     ``logged_out`` ends the stream. ``Last-Event-ID`` resumes. Each alarm shown is an access record, once per sitting."""
     last = call.request.header("last-event-id")
     if last and not (last.isascii() and last.isdecimal() and len(last) <= 19):

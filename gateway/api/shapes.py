@@ -264,7 +264,7 @@ class AlarmSeen(Struct, omit_defaults=True):
     centre: Json | None
     responder: Json
     open: bool
-    "Not closed, cancelled or merged."
+    "Neither closed nor cancelled."
     escalation: int
     "0 to 3: how loudly it asks, because nobody has taken it."
     tracking: Literal["ON", "STALE", "OFF"]
@@ -277,7 +277,6 @@ class AlarmSeen(Struct, omit_defaults=True):
     unit_assigned: str | None
     linked_to: str | None
     "The closed alarm of the same device that came before."
-    merged_into: str | None
     track: list[Json] | UnsetType = UNSET
     seq: int | UnsetType = UNSET
     event: str | UnsetType = UNSET

@@ -52,7 +52,7 @@ class Heading:
     "primary, backup, fallback, previous"
     seq: int
     event: str
-    "raised, updated, position, escalated, cancel_claimed, closed, merged, test, supervision"
+    "raised, updated, position, escalated, cancel_claimed, closed, test"
     sent_at_us: int
     "When it was queued: the same in every attempt."
     also_offered_to: tuple[str, ...] = ()
@@ -117,8 +117,6 @@ def alert(alarm: Alarm, heading: Heading, facts: Facts, sender: Sender) -> Json:
     }
     if alarm.outcome in OUTCOMES:
         data["outcome"] = alarm.outcome
-    if alarm.merged_into:
-        data["merged_into"] = alarm.merged_into
     return data
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from gateway.events import AlertQueued
 
-FINAL = frozenset({"closed", "merged"})
+FINAL = frozenset({"closed"})
 "Events after which a centre hears no more of an alarm."
 POSITION = "position"
 ANNOUNCING = frozenset({"raised", "test"})

@@ -32,7 +32,6 @@ from gateway.delivery.schedule import BACKUP, FALLBACK, LEVELS, REPEAT, Dice, Wa
 from gateway.events import (
     AlarmClosed,
     AlarmEscalated,
-    AlarmMerged,
     AlarmRaised,
     AlarmReopened,
     AlarmResolved,
@@ -294,7 +293,7 @@ class Outbox:
                 file.level = max(file.level, event.level)
             case FallbackSent() if not event.ok and event.reason not in WITHHELD:
                 file.watch.fallback_failed(now.mono_us)
-            case AlarmClosed() | AlarmMerged():
+            case AlarmClosed():
                 file.ended = True
                 for line in file.lines.values():
                     self._advance(file, line, now)
@@ -551,7 +550,7 @@ class Outbox:
             del file.lines[centre_id]  # No longer configured.
         if not alarm.is_open or alarm.state is State.RESOLVED:
             unsaid = not all(line.final for line in file.lines.values())
-            return ("merged" if alarm.state is State.MERGED else "closed") if unsaid else None
+            return "closed" if unsaid else None
         receiver = self._receiver(alarm)
         return "updated" if file.told_of != _picture(alarm) or (receiver and receiver[0] not in file.lines) else None
 

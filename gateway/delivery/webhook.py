@@ -9,7 +9,6 @@ import base64
 import binascii
 import hmac
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -18,7 +17,6 @@ from urllib.parse import quote, urlsplit
 from gateway.delivery.envelope import read_json_untrusted
 from gateway.delivery.offers import FAILED, REFUSED, STORED, TAKEN, Answer, Offer, Told
 from gateway.errors import CallbackError
-from gateway.model import Instant
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
@@ -234,28 +232,3 @@ def verify_callback(secrets: Sequence[bytes], headers: Mapping[str, str], body: 
     if not any(matches):
         raise CallbackError("signature", "no signature matches; check the secret and that the body is signed as sent")
     return message_id
-
-
-class CentreKeys:
-    """The secrets by which centres sign what they tell us: whose callback is this?
-
-    A repetition is no matter of signatures: the alarm's own fold takes a ``webhook-id`` once (``CentreTold``).
-    """
-
-    def __init__(self, secrets: Mapping[str, Sequence[bytes]]) -> None:
-        self._secrets = {centre_id: tuple(keys) for centre_id, keys in secrets.items() if keys}
-        self.refused: Counter[str] = Counter()
-        "Callbacks that were not believed, by reason."
-
-    def centre_of(self, headers: Mapping[str, str], body: bytes, now: Instant) -> str | None:
-        """The centre that signed this lately, or None. Two centres with one secret: the first; ``gateway check`` says so."""
-        reason = "unknown"
-        for centre_id, secrets in self._secrets.items():
-            try:
-                verify_callback(secrets, headers, body, now.wall_us)
-            except CallbackError as error:
-                reason = error.reason
-            else:
-                return centre_id
-        self.refused[reason] += 1
-        return None

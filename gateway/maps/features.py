@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 AREAS = ("water", "green", "paved", "building")
 LINES = ("stream", "rail", "road")
-POINTS = ("place",)
 
 
 @dataclass(frozen=True, slots=True)

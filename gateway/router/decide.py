@@ -57,9 +57,6 @@ class Roads(Protocol):
     def unit_set(self, unit_id: str, lat_e7: int, lon_e7: int, course_deg: float | None = None) -> bool:
         """Put a unit on the road nearest to it; False: no road is near, and it is off the map."""
 
-    def unit_remove(self, unit_id: str) -> None:
-        """Take a unit off the roads; one that is not there is no mistake."""
-
     def nearest(
         self, lat_e7: int, lon_e7: int, count: int, available: Collection[str], accuracy_m: float, settled_max: int
     ) -> Sequence[RoadCandidate]:
@@ -107,13 +104,6 @@ class Router:
             return False
         self._put_on_roads(position)
         return True
-
-    def unit_removed(self, unit_id: UnitId) -> None:
-        """The unit no longer exists."""
-        self.units.forget(unit_id)
-        self._off_map.discard(unit_id)
-        if self._roads is not None:
-            self._roads.unit_remove(unit_id)
 
     def _put_on_roads(self, position: UnitPosition) -> None:
         if self._roads is None:

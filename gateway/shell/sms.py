@@ -18,8 +18,6 @@ from gateway.shell.bulkhead import LinkCounters, contained
 LOOK_EVERY_S = 5.0
 "How often it is looked for parts that have waited long enough; they carry no alarm, or they would not have waited."
 
-FORM_TYPE = "application/x-www-form-urlencoded"
-
 
 class KannelInbox:
     """One Kannel bridge."""

@@ -44,7 +44,6 @@ class Sent:
     due_mono_us: int
     sent_mono_us: int = 0
     answered_mono_us: int | None = None
-    resent: int = 0
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 
 from gateway.model import Fix
-from gateway.protocols.octets import crc16_arc, crc16_x25
+from gateway.protocols.octets import crc16_x25
 
 TAC = "00101000"
 "Test range of type allocation codes: no device on the market has it."
@@ -94,11 +94,6 @@ def teltonika_record(condition: Condition, *, sos: bool) -> bytes:
 def teltonika_data(records: list[bytes]) -> bytes:
     """Codec 8 extended data from codec id to the second count."""
     return bytes([0x8E, len(records)]) + b"".join(records) + bytes([len(records)])
-
-
-def teltonika_tcp(data: bytes) -> bytes:
-    """A data packet over TCP with its checksum."""
-    return bytes(4) + len(data).to_bytes(4, "big") + data + crc16_arc(data).to_bytes(4, "big")
 
 
 def teltonika_udp(imei: str, data: bytes, packet: int) -> bytes:

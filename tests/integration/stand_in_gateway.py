@@ -40,7 +40,7 @@ def alarm(alarm_id="0f3a11aa22bb33cc44dd55ee66ff7788", ago_s=42.0, **more):
                       "alternatives": [{"unit": "H-07", "travel_s": 185, "distance_m": 1320}, {"unit": "H-12", "travel_s": 241, "distance_m": 1640}],
                       "skipped": [{"unit": "H-11", "reason": "position_old"}, {"unit": "H-03", "reason": "busy"}]},
         "links": {"live": None, "audio": None}, "open": True, "escalation": 0, "tracking": "ON", "device_silent": False, "offered_to": ["east"],
-        "last_press_at": time_text(ago_s), "owner": None, "outcome": None, "unit_assigned": None, "linked_to": None, "merged_into": None,
+        "last_press_at": time_text(ago_s), "owner": None, "outcome": None, "unit_assigned": None, "linked_to": None,
     }  # fmt: skip
     return seen | more
 

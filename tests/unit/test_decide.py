@@ -268,13 +268,6 @@ def test_a_unit_that_drives_off_the_map_leaves_the_roads_and_comes_back():
     assert one.propose(PRESS, at(2)).candidates[0].unit_id == "G-1"
 
 
-def test_a_removed_unit_is_gone_everywhere():
-    roads = FakeRoads({"G-1": 60.0})
-    one = fleet(roads)
-    one.unit_removed(UnitId("G-1"))
-    assert "G-1" not in roads.placed and one.units.position(UnitId("G-1")) is None
-
-
 def test_a_refused_position_leaves_the_roads_alone():
     roads = FakeRoads()
     assert not fleet(roads).unit_moved(UnitId("nobody"), *NEAR, None, None, at(1))

@@ -224,9 +224,8 @@ def test_times_are_written_to_the_millisecond():
     assert rfc3339(4_102_444_800_000_999) == "2100-01-01T00:00:00.000Z"
 
 
-def test_the_end_names_its_outcome_and_where_a_merged_alarm_lives_on():
+def test_the_end_names_its_outcome():
     assert composed(alarm(state=State.CLOSED, outcome="REAL_ARREST"), event="closed")["outcome"] == "REAL_ARREST"
-    assert composed(alarm(state=State.MERGED, merged_into="b" * 32), event="merged")["merged_into"] == "b" * 32
     assert "outcome" not in composed(alarm(outcome="not a code"))
 
 

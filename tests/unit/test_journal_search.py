@@ -5,7 +5,7 @@ from random import Random
 import pytest
 
 from gateway import _fastpath
-from gateway.events import AlarmClosed, AlarmExpired, AlarmMerged, Event, FrameKept, PreAlarmCancelled, Viewed
+from gateway.events import AlarmClosed, AlarmExpired, CancelClaimed, Event, FrameKept, PreAlarmCancelled, Viewed
 from gateway.journal.bodies import body_of
 from gateway.journal.groups import Draft
 from gateway.journal.record import pack_body, pack_record
@@ -40,7 +40,7 @@ def random_story(dice: Random, count: int) -> list[tuple[int, Event]]:
                 AlarmExpired(alarm_id, "x" * dice.randrange(300)),
                 AlarmExpired(alarm_id, "silence"),
                 AlarmClosed(alarm_id, "over"),
-                AlarmMerged(alarm_id, f"{dice.randrange(count // 8):032x}"),
+                CancelClaimed(alarm_id, number),
                 PreAlarmCancelled(alarm_id),
                 Viewed("u", "w", "y", alarm_id),
             ]

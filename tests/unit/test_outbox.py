@@ -10,7 +10,6 @@ from gateway.delivery.options import OutboxOptions
 from gateway.events import (
     AlarmClosed,
     AlarmEscalated,
-    AlarmMerged,
     AlarmRaised,
     AlarmReopened,
     AlarmResolved,
@@ -625,18 +624,17 @@ def test_a_centre_that_is_no_longer_for_tests_gets_nothing_simulated_after_a_res
     assert len(desk.sent) == count
 
 
-@pytest.mark.parametrize("state, event", [(State.CLOSED, "closed"), (State.MERGED, "merged")])
-def test_the_end_stops_repetition_and_is_still_said(state, event):
+def test_the_end_stops_repetition_and_is_still_said():
     desk = Desk(centre("ovl"))
     desk.answers = lambda offer: (0.0, NO)
     desk.queue(alarm(decision=decision(backup=None)))
     desk.run(5)
     desk.queue(alarm(decision=decision(backup=None), repeat_count=1), "updated")
-    ended = alarm(decision=decision(backup=None), repeat_count=1, state=state, outcome="REAL_ARREST", merged_into="a" * 32)
+    ended = alarm(decision=decision(backup=None), repeat_count=1, state=State.CLOSED, outcome="REAL_ARREST")
     desk.alarms[ALARM_ID] = ended
-    desk.take((AlarmClosed(ALARM_ID, "resolved") if state is State.CLOSED else AlarmMerged(ALARM_ID, "a" * 32),))
+    desk.take((AlarmClosed(ALARM_ID, "resolved"),))
     raised = len(desk.times("ovl", event="raised"))
-    desk.queue(ended, event)
+    desk.queue(ended, "closed")
     desk.run(20)
     desk.answers = lambda offer: (0.0, OK)
     desk.run(600)
@@ -644,7 +642,7 @@ def test_the_end_stops_repetition_and_is_still_said(state, event):
     assert desk.times("ovl", event="updated") == []
     assert [sent.offer.seq for sent in desk.sent][-1] == 2
     data = alert_of(desk.sent[-1].offer.body)
-    assert (data["event"], data["state"], data["outcome"]) == (event, state.value, "REAL_ARREST")
+    assert (data["event"], data["state"], data["outcome"]) == ("closed", "CLOSED", "REAL_ARREST")
     assert desk.outbox.statistics().alarms == 0
 
 

@@ -9,9 +9,8 @@ from standardwebhooks import Webhook
 
 from gateway.clock import SystemClock
 from gateway.delivery.offers import FAILED, REFUSED, STORED, TAKEN, Offer
-from gateway.delivery.webhook import CentreKeys, interpret_untrusted, read_secret, read_url, request_for, sign, verify_callback
+from gateway.delivery.webhook import interpret_untrusted, read_secret, read_url, request_for, sign, verify_callback
 from gateway.errors import CallbackError
-from gateway.model import Instant
 
 SECRET_TEXT = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 SECRET = bytes(range(32))
@@ -221,13 +220,3 @@ def test_one_byte_of_the_body_changes_everything():
 def test_no_secret_believes_nobody():
     with pytest.raises(CallbackError):
         verify_callback([], signed(b"x"), b"x", NOW_US)
-
-
-def test_a_callback_tells_which_centre_signed_it():
-    keys = CentreKeys({"ovl": [SECRET], "wvl": [bytes(32), bytes(range(9, 41))], "nobody": []})
-    now = Instant(NOW_US, 0)
-    assert keys.centre_of(signed(b"x"), b"x", now) == "ovl"
-    assert keys.centre_of(signed(b"x", secret=bytes(range(9, 41))), b"x", now) == "wvl"
-    assert keys.centre_of(signed(b"x", secret=b"7" * 24), b"x", now) is None
-    assert keys.centre_of({}, b"x", now) is None
-    assert dict(keys.refused) == {"signature": 1, "missing": 1}
