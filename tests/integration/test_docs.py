@@ -250,3 +250,9 @@ def test_every_switch_of_the_tests_and_builds_is_told() -> None:
     places = [ROOT / "setup.py", *(ROOT / "tests").rglob("*.py"), *(ROOT / "bench").rglob("*.py")]
     switches = {name for place in places for name in re.findall(r"environ[^\n]*?\"(GATEWAY_\w+)\"", place.read_text(encoding="utf-8"))}
     assert not {name for name in switches if name not in page}
+
+
+def test_the_readme_names_every_command() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    told = {words[0] for mention in mentioned(text) for words in alternatives(mention.split())}
+    assert set(COMMANDS) - told == set()
