@@ -7,37 +7,19 @@ one, so that a decision always sees the state that the last one left:
     for event in alarms.sighted(sighting):
         desk.apply(event, now)
 
-The life cycle is the table ``MOVES``; the diagram in the docs is drawn from it.
+Which event leads where, and what it changes in an alarm, stands in ``life.py``.
 """
 
-import enum
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from gateway import events as ev
 from gateway.deadlines import Deadlines
 from gateway.errors import CommandError
-from gateway.model import (
-    ENDED,
-    LIFE,
-    OUTCOMES,
-    PRE,
-    TECH,
-    TEST,
-    TRACK_KEPT,
-    Alarm,
-    Case,
-    Device,
-    Fix,
-    Instant,
-    Kind,
-    Report,
-    Seen,
-    State,
-    Trust,
-)
+from gateway.life import PRESSABLE, begun, changed
+from gateway.model import ENDED, LIFE, OUTCOMES, PRE, TECH, Alarm, Case, Device, Fix, Instant, Kind, Report, Seen, State, Trust
 from gateway.positions import is_place, is_plausible
-from gateway.presses import COPY_WINDOW_US, Press, Presses, mint_alarm_id, press_key
+from gateway.presses import COPY_WINDOW_US, Press, Presses, mint_alarm_id, person_of, press_key
 from gateway.times import DeviceTime
 
 SECOND_US = 1_000_000
@@ -69,50 +51,6 @@ class AlarmOptions:
     "list: an unknown device's alarm is shown to staff. raise: it is raised with the doubt unknown_device."
 
 
-class Move(enum.StrEnum):
-    """What an event means for the state."""
-
-    EXPIRE = "expire"
-    CANCEL = "cancel"
-    ROUTE = "route"
-    OFFER = "offer"
-    STORE = "store"
-    TAKE = "take"
-    DISPATCH = "dispatch"
-    ARRIVE = "arrive"
-    RESOLVE = "resolve"
-    REOPEN = "reopen"
-    CLOSE = "close"
-
-
-_TAKEN = {Move.DISPATCH: State.DISPATCHED, Move.ARRIVE: State.ON_SCENE, Move.RESOLVE: State.RESOLVED}
-_UNTAKEN = {Move.TAKE: State.ACKED, **_TAKEN}
-
-MOVES: dict[State, dict[Move, State]] = {
-    State.PENDING: {Move.EXPIRE: State.RAISED, Move.CANCEL: State.CANCELLED},
-    State.RAISED: {Move.ROUTE: State.ROUTED, Move.OFFER: State.OFFERED, Move.STORE: State.DELIVERED, **_UNTAKEN},
-    State.ROUTED: {Move.OFFER: State.OFFERED, Move.STORE: State.DELIVERED, **_UNTAKEN},
-    State.OFFERED: {Move.STORE: State.DELIVERED, **_UNTAKEN},
-    State.DELIVERED: _UNTAKEN,
-    State.ACKED: _TAKEN,
-    State.DISPATCHED: {Move.ARRIVE: State.ON_SCENE, Move.RESOLVE: State.RESOLVED},
-    State.ON_SCENE: {Move.RESOLVE: State.RESOLVED},
-    State.RESOLVED: {Move.REOPEN: State.ACKED, Move.CLOSE: State.CLOSED},
-    State.CLOSED: {},
-    State.CANCELLED: {},
-}
-"{state: {move: state}}; an empty cell leaves the state as it is. Only RESOLVE (a human) leads towards the end."
-
-PRESSABLE = frozenset(State) - ENDED - {State.RESOLVED}
-"A press joins an alarm in these states; a human has answered the others, so that a press then is a new alarm."
-
-_LEVELS = {
-    "accepted": Move.TAKE,
-    "dispatched": Move.DISPATCH,
-    "arrived": Move.ARRIVE,
-}
-
-
 @dataclass(frozen=True, slots=True)
 class Sighting:
     """One report of an enrolled device, with all that is known about how it came."""
@@ -131,8 +69,8 @@ class Sighting:
 
     @property
     def person(self) -> str:
-        """Whose presses are compared: her case, or the device when it belongs to none."""
-        return f"case {self.device.case_ref}" if self.device.case_ref else f"device {self.device.device_id}"
+        """Whose presses are compared with this one."""
+        return person_of(self.device.device_id, self.device.case_ref)
 
 
 class Alarms:
@@ -488,60 +426,30 @@ class Alarms:
         alarm = self._alarms.get(getattr(event, "alarm_id", None) or "")
         if alarm is None:
             return
-        alarm = _changed(alarm, event, now)
-        move = move_of(event)
-        state = MOVES[alarm.state].get(move, alarm.state) if move else alarm.state
-        if state is not alarm.state:
-            alarm = replace(alarm, state=state)
-        self._alarms[alarm.alarm_id] = alarm
+        alarm = self._alarms[alarm.alarm_id] = changed(alarm, event, now)
         self._after(alarm, event, now)
 
     def _apply_raised(self, event: ev.AlarmRaised, now: Instant) -> None:
-        seen = Seen(event.fix, event.received_at_us, event.fix_current, event.trust) if event.fix else None
-        alarm = Alarm(
-            alarm_id=event.alarm_id,
-            device_id=event.device,
-            protocol=event.protocol,
-            transport=event.transport,
-            state=State.PENDING if event.pending else State.RAISED,
-            kinds=event.kinds,
-            received_at_us=event.received_at_us,
-            event_at_us=event.event_at_us,
-            case_ref=event.case_ref,
-            case_state=event.case_state,
-            test=event.test,
-            simulated=event.simulated,
-            late=event.late,
-            trust=event.trust,
-            trust_worst=event.trust,
-            doubts=event.doubts,
-            position=seen if seen and seen.current else None,
-            last_known=seen if seen and not seen.current else None,
-            track=(seen,) if seen else (),
-            battery_percent=event.battery_percent,
-            faults=event.kinds & TECH,
-            text=event.text,
-            linked_to=event.linked_to,
-            last_press_at_us=event.received_at_us,
-        )
-        person = f"case {event.case_ref}" if event.case_ref else f"device {event.device}"
+        alarm = begun(event)
+        person = person_of(event.device, event.case_ref)
         self._alarms[event.alarm_id] = alarm
         self._person[event.alarm_id] = person
         self._last_of[event.device] = event.alarm_id
         self._open.setdefault(person, []).append(event.alarm_id)
-        self._remember(person, event.press_key, alarm, event.transport, event.event_at_us, event.received_at_us, now)
+        self._remember(alarm, event, now)
         if event.test:
             self._windows.pop(event.device, None)
         if event.pending:
             self._deadlines.set((event.alarm_id, "expire"), now.mono_us + round(self.options.pre_alarm_s * SECOND_US))
-        if not seen or not seen.current:
+        if alarm.position is None:
             self._deadlines.set((event.alarm_id, "no_location"), now.mono_us + round(self.options.no_location_s * SECOND_US))
         self._follow(alarm, now)
 
-    def _remember(self, person: str, key: str, alarm: Alarm, transport: str, event_us: int | None, received_us: int, now: Instant) -> None:
-        self._presses.remember(
-            person, Press(key, alarm.alarm_id, alarm.device_id, transport, event_us, received_us, now.mono_us, now.mono_us)
+    def _remember(self, alarm: Alarm, event: ev.AlarmRaised | ev.AlarmPressed, now: Instant) -> None:
+        press = Press(
+            event.press_key, alarm.alarm_id, alarm.device_id, event.transport, event.event_at_us, event.received_at_us, now.mono_us, now.mono_us
         )
+        self._presses.remember(self._person[alarm.alarm_id], press)
 
     def _follow(self, alarm: Alarm, now: Instant) -> None:
         """(Re)start the clocks of live tracking."""
@@ -556,7 +464,7 @@ class Alarms:
         """What an event means beyond the alarm itself: windows, deadlines, indexes."""
         alarm_id = alarm.alarm_id
         if isinstance(event, ev.AlarmPressed):
-            self._remember(self._person[alarm_id], event.press_key, alarm, event.transport, event.event_at_us, event.received_at_us, now)
+            self._remember(alarm, event, now)
             if not event.copy:
                 self._follow(alarm, now)
         elif isinstance(event, (ev.PositionReported, ev.DeviceHeard, ev.FaultReported, ev.CancelClaimed)):
@@ -588,104 +496,8 @@ class Alarms:
             self._deadlines.set((alarm_id, "forget"), now.mono_us + 2 * 86_400 * SECOND_US)
 
     def _forget(self, alarm_id: str) -> None:
-        self._alarms.pop(alarm_id, None)
+        alarm = self._alarms.pop(alarm_id)
+        if self._last_of.get(alarm.device_id) == alarm_id:
+            del self._last_of[alarm.device_id]
         self._person.pop(alarm_id, None)
         self._resolved_mono_us.pop(alarm_id, None)
-
-
-def move_of(event: ev.Event) -> Move | None:
-    """What an event means for the state of its alarm."""
-    match event:
-        case ev.AlarmExpired():
-            return Move.EXPIRE
-        case ev.PreAlarmCancelled():
-            return Move.CANCEL
-        case ev.AlarmRouted():
-            return Move.ROUTE
-        case ev.AlertOffered():
-            return Move.OFFER
-        case ev.AlertAnswered(level=3):
-            return Move.STORE
-        case ev.AlertAnswered(level=4):
-            return Move.TAKE
-        case ev.CentreTold(level=level):
-            return _LEVELS.get(level)
-        case ev.AlarmResolved():
-            return Move.RESOLVE
-        case ev.AlarmReopened():
-            return Move.REOPEN
-        case ev.AlarmClosed():
-            return Move.CLOSE
-    return None
-
-
-def _changed(alarm: Alarm, event: ev.Event, now: Instant) -> Alarm:
-    """The alarm with the facts of one event in it; its state is the table's business."""
-    match event:
-        case ev.AlarmPressed():
-            return replace(
-                alarm,
-                kinds=alarm.kinds | event.kinds,
-                repeat_count=alarm.repeat_count + (0 if event.copy else 1),
-                last_press_at_us=alarm.last_press_at_us if event.copy else event.received_at_us,
-                trust=max(alarm.trust, event.trust),
-                trust_worst=min(alarm.trust_worst, event.trust),
-                doubts=tuple(dict.fromkeys((*alarm.doubts, *event.doubts))),
-                tracking=alarm.tracking if event.copy else "ON",
-            )
-        case ev.AlarmDurable():
-            return replace(alarm, durable_at_us=event.durable_at_us)
-        case ev.PositionReported():
-            return _with_position(alarm, event)
-        case ev.CancelClaimed():
-            return replace(alarm, cancel_claimed=True, kinds=alarm.kinds | Kind.CANCEL_CLAIM)
-        case ev.FaultReported():
-            battery = alarm.battery_percent if event.battery_percent is None else event.battery_percent
-            return replace(alarm, faults=alarm.faults | event.kinds, battery_percent=battery)
-        case ev.DeviceSilent():
-            return replace(alarm, device_silent=True, tracking="STALE")
-        case ev.DeviceHeard():
-            return replace(alarm, device_silent=False, tracking="ON" if alarm.tracking == "STALE" else alarm.tracking)
-        case ev.AlarmRouted():
-            return replace(alarm, decision=event.decision)
-        case ev.AlertQueued():
-            known = alarm.offered_to
-            return alarm if event.centre_id in known else replace(alarm, offered_to=(*known, event.centre_id))
-        case ev.AlarmEscalated():
-            return replace(alarm, escalation=max(alarm.escalation, event.level))
-        case ev.CentreTold():
-            if event.level in _LEVELS:
-                taken_by = alarm.taken_by or event.operator or "the centre"
-                alarm = replace(alarm, taken_by=taken_by, taken_centre=alarm.taken_centre or event.centre_id)
-            return replace(alarm, unit_assigned=event.unit) if event.unit else alarm
-        case ev.AlertAnswered(level=4):
-            return replace(alarm, taken_by=alarm.taken_by or "the centre", taken_centre=alarm.taken_centre or event.centre_id)
-        case ev.AlarmResolved():
-            return replace(alarm, outcome=event.outcome)
-        case ev.AlarmReopened():
-            return replace(alarm, outcome=None, tracking="ON")
-        case ev.TestMarkedReal():
-            return replace(alarm, test=False, kinds=(alarm.kinds & ~TEST) | (alarm.kinds & LIFE or Kind.SOS_BUTTON))
-        case ev.TrackingStopped():
-            return replace(alarm, tracking="OFF")
-        case ev.TrackingExtended():
-            return replace(alarm, tracking="ON")
-        case ev.AlarmClosed() | ev.PreAlarmCancelled():
-            return replace(alarm, closed_at_us=now.wall_us, tracking="OFF")
-    return alarm
-
-
-def _with_position(alarm: Alarm, event: ev.PositionReported) -> Alarm:
-    seen = Seen(event.fix, event.received_at_us, event.current, event.trust)
-    battery = alarm.battery_percent if event.battery_percent is None else event.battery_percent
-    newest = seen if event.current else alarm.position
-    last = alarm.last_known if event.current else _newer(alarm.last_known, seen)
-    track = (*alarm.track, seen)[-TRACK_KEPT:]
-    return replace(alarm, position=newest, last_known=last, track=track, battery_percent=battery)
-
-
-def _newer(known: Seen | None, seen: Seen) -> Seen:
-    """The later one by the device's own time where both have one."""
-    if known is None or known.fix.at_us is None or seen.fix.at_us is None:
-        return seen
-    return seen if seen.fix.at_us >= known.fix.at_us else known

@@ -17,12 +17,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from gateway import events as ev
-from gateway.alarms import PRESSABLE, AlarmOptions, Alarms, Sighting
+from gateway.alarms import AlarmOptions, Alarms, Sighting
 from gateway.delivery.envelope import Heading, Sender, alert
 from gateway.delivery.offers import Answer, Offer
 from gateway.delivery.outbox import Outbox
 from gateway.errors import CommandError
 from gateway.identity import Identities
+from gateway.life import PRESSABLE
 from gateway.limits import Limits
 from gateway.model import (
     LIFE,
@@ -47,7 +48,7 @@ from gateway.model import (
     Urgency,
 )
 from gateway.positions import apart_m, is_place
-from gateway.presses import mint_alarm_id, press_key
+from gateway.presses import mint_alarm_id, person_of, press_key
 from gateway.router.decide import Router
 from gateway.supervision import Supervision, SupervisionOptions
 from gateway.times import NO_TIME, DeviceClocks
@@ -205,7 +206,7 @@ class Desk:
 
     def _urgency_of(self, frame: Frame, device: Device) -> Urgency:
         """The class of a frame, now that we know whether its device has an open alarm."""
-        if frame.urgency is Urgency.C and self.alarms_fold.followed(_person(device)):
+        if frame.urgency is Urgency.C and self.alarms_fold.followed(person_of(device.device_id, device.case_ref)):
             return Urgency.B
         return frame.urgency
 
@@ -214,7 +215,7 @@ class Desk:
         if urgency is not Urgency.A:
             return self._limits.allow(device.device_id, urgency, now.mono_us)
         keys = [press_key(device.device_id, sighting.report, sighting.raw) for sighting in sightings]
-        if all(self.alarms_fold.is_known_press(_person(device), key) for key in keys):
+        if all(self.alarms_fold.is_known_press(person_of(device.device_id, device.case_ref), key) for key in keys):
             return self._limits.allow(device.device_id, urgency, now.mono_us)
         return True
 
@@ -360,7 +361,7 @@ class Desk:
         if device is None or frame.urgency is not Urgency.A:
             return Verdict(outcome="crashed")
         key = press_key(device.device_id, Report(), frame.raw)
-        if self.alarms_fold.is_known_press(_person(device), key):
+        if self.alarms_fold.is_known_press(person_of(device.device_id, device.case_ref), key):
             # It may be known because we failed half-way, before the record was written: an answer would promise too much.
             return Verdict(urgency=Urgency.A, outcome="crashed", device_id=device.device_id)
         raised = ev.AlarmRaised(
@@ -568,10 +569,6 @@ class Desk:
     def viewed(self, actor: str, what: str, why: str, alarm_id: str | None, now: Instant) -> tuple[ev.Event, ...]:
         """Somebody looks at a position or a case: recorded before it is shown."""
         return self._command([ev.Viewed(actor, what, why, alarm_id)], now)
-
-
-def _person(device: Device) -> str:
-    return f"case {device.case_ref}" if device.case_ref else f"device {device.device_id}"
 
 
 def _is_better(known: Decision, found: Decision, alarm: Alarm) -> bool:

@@ -445,7 +445,7 @@ class Decision:
 
 
 class State(enum.StrEnum):
-    """The life of an alarm; which event leads where stands as a table in ``alarms.py``."""
+    """The life of an alarm; which event leads where stands as a table in ``life.py``."""
 
     PENDING = "PENDING"
     "A pre-alarm that counts down."

@@ -42,6 +42,11 @@ def press_key(device_id: str, report: Report, raw: bytes) -> str:
     return digest.hexdigest()
 
 
+def person_of(device_id: str, case_ref: str | None) -> str:
+    """Whose presses are compared: her case's, or the device's when it belongs to none."""
+    return f"case {case_ref}" if case_ref else f"device {device_id}"
+
+
 def mint_alarm_id(device_id: str, key: str, time: DeviceTime, received_us: int, *, attempt: int = 0) -> str:
     """A 128-bit alarm id as hex: the same on every node when the press has an identity of its own.
 

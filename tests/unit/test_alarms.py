@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from gateway import events as ev
-from gateway.alarms import MOVES, PRESSABLE, AlarmOptions, Move
+from gateway.alarms import AlarmOptions
 from gateway.errors import CommandError
+from gateway.life import MOVES, PRESSABLE, Move
 from gateway.model import ENDED, LIFE, Case, CaseRef, Kind, State, Trust
 from tests.unit.alarm_story import HERE, Story, names
 

@@ -35,14 +35,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "presses": PURE | {"times"},
     "identity": PURE | {"limits"},
     "supervision": PURE,
-    "alarms": PURE | {"times", "positions", "presses"},
+    "life": PURE,
+    "alarms": PURE | {"life", "times", "positions", "presses"},
     "story": PURE,
     "journal": PURE,
     "router": PURE | {"positions"},
     "delivery": PURE,
     "registry": PURE | {"journal"},
     "api": PURE | {"journal", "delivery", "protocols", "registry"},
-    "desk": PURE | {"alarms", "delivery", "identity", "limits", "positions", "presses", "router", "supervision", "times"},
+    "desk": PURE | {"alarms", "delivery", "identity", "life", "limits", "positions", "presses", "router", "supervision", "times"},
 }
 "Room -> rooms it may import besides itself and every room's options. Imports point down; nothing points back."
 
