@@ -118,6 +118,7 @@ class Desk:
         "alarm id -> why it needs a (new) decision"
         self._leads: dict[str, _Lead] = {}
         self._last_fix: dict[str, tuple[Fix, int]] = {}
+        "device id -> (position, when it was heard), oldest first; only where ``last_fix_s`` allows it"
 
     # ------------------------------------------------------------------------------------------ the one fold
 
@@ -129,6 +130,8 @@ class Desk:
         self.outbox.apply(event, alarm, now)
         if isinstance(event, ev.AlarmRaised) and event.test:
             self.supervision.tested(event.device, now)
+        elif isinstance(event, (ev.AlarmClosed, ev.PreAlarmCancelled)):
+            self._leads.pop(event.alarm_id, None)
         elif isinstance(event, ev.AlarmRouted):
             self._owed.pop(event.alarm_id, None)
             if event.decision.proposal.status == "pending":
@@ -255,15 +258,30 @@ class Desk:
         """Where the deployment allows it: the last position before the press, in memory only, for the alarm alone."""
         if self._options.last_fix_s <= 0 or sighting.device.unit_id is not None:
             return sighting
+        self._forget_fixes(sighting.now)
         device_id, report = sighting.device.device_id, sighting.report
         fix = report.fix
         if fix is not None and is_place(fix) and fix.valid:
+            self._last_fix.pop(device_id, None)
             self._last_fix[device_id] = (fix, sighting.now.mono_us)
             return sighting
         known = self._last_fix.get(device_id)
-        if known is None or not report.kinds & LIFE or sighting.now.mono_us - known[1] > self._options.last_fix_s * 1_000_000:
+        if known is None or not report.kinds & LIFE:
             return sighting
         return replace(sighting, report=replace(report, fix=replace(known[0], valid=False)))
+
+    def _forget_fixes(self, now: Instant) -> None:
+        """Positions that are kept without an alarm are gone when their time is over, not when they are asked for."""
+        oldest_mono_us = now.mono_us - round(self._options.last_fix_s * 1_000_000)
+        while self._last_fix:
+            device_id, (_, heard_mono_us) = next(iter(self._last_fix.items()))
+            if heard_mono_us >= oldest_mono_us:
+                return
+            del self._last_fix[device_id]
+
+    def _next_forgotten_us(self) -> int | None:
+        oldest = next(iter(self._last_fix.values()), None)
+        return oldest[1] + round(self._options.last_fix_s * 1_000_000) + 1 if oldest else None
 
     # ------------------------------------------------------------------------------ what follows from an event
 
@@ -401,7 +419,9 @@ class Desk:
 
     def next_deadline_us(self) -> int | None:
         """Monotonic time at which ``on_deadline`` or ``due`` has something to do."""
-        times = (self.alarms_fold.next_deadline_us(), self.outbox.next_deadline_us(), self.supervision.next_deadline_us())
+        times = (
+            self.alarms_fold.next_deadline_us(), self.outbox.next_deadline_us(), self.supervision.next_deadline_us(), self._next_forgotten_us(),
+        )  # fmt: skip
         return min((at_us for at_us in times if at_us is not None), default=None)
 
     def on_deadline(self, now: Instant) -> tuple[ev.Event, ...]:
@@ -410,6 +430,7 @@ class Desk:
         if at_us is not None and at_us <= now.mono_us:
             # One alarm, alone in its call: one that cannot be written must not take what others asked for with it (R-13).
             return tuple(self._let(self.outbox.on_deadline(now), now))
+        self._forget_fixes(now)
         events: list[ev.Event] = []
         for event in self._let(self.alarms_fold.on_deadline(now, self._is_reported), now):
             events.append(event)

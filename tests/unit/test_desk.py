@@ -228,3 +228,15 @@ def test_the_last_position_before_a_press_is_used_only_where_it_is_allowed() -> 
         alarm = story.desk.alarm(story.raised(story.frame(Kind.SOS_BUTTON)))
         assert alarm is not None and alarm.position is None
         assert (alarm.last_known.fix.lat_e7 if alarm.last_known else None) == status
+
+
+def test_a_position_kept_without_an_alarm_is_gone_when_its_time_is_over() -> None:
+    """It stayed in memory until the next press, however late: longer than the option allows."""
+    story = Story(AlarmOptions(last_fix_s=60.0))
+    story.frame(Kind.POSITION, WEST)
+    due_us = story.desk.next_deadline_us()
+    assert due_us is not None and due_us - story.now.mono_us <= 60_000_001
+    story.wait(61)
+    assert not story.desk._last_fix
+    alarm = story.desk.alarm(story.raised(story.frame(Kind.SOS_BUTTON)))
+    assert alarm is not None and alarm.last_known is None
