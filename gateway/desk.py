@@ -501,6 +501,7 @@ class Desk:
         frames: dict[str, dict[str, dict[str, int]]] = {}
         for (protocol, urgency, outcome), count in self.counters.items():
             frames.setdefault(protocol, {}).setdefault(urgency, {})[outcome] = count
+        delivery = self.outbox.statistics()
         states = Counter(alarm.state.value for alarm in self.alarms_fold.all())
         return {
             "frames": frames,
@@ -508,7 +509,13 @@ class Desk:
             "devices": self.supervision.counts(),
             "unknown_devices": len(self.identities.strangers()),
             "scans": self.identities.scans_seen,
-            "undelivered": self.outbox.statistics().unstored,
+            "undelivered": delivery.unstored,
+            "untaken": delivery.untaken,
+            "alerts": delivery.letters,
+            "attempts": delivery.flying,
+            "alerts_lost": {"refused": delivery.refused, "given_up": delivery.given_up},
+            "alerts_withheld": delivery.withheld,
+            "routes_failing": {**dict.fromkeys(delivery.failing, 1), **dict.fromkeys(delivery.gone, 1)},
         }
 
     # ---------------------------------------------------------------------------------------------- units

@@ -302,6 +302,8 @@ class Server:
             "bytes_skipped": dict(self.ingest.skipped),
             "kernel_drops": {port.name: port.kernel_drops for port in self.ports if isinstance(port, UdpPort)},
             "journal_records": sum(journal.records.values()),
+            "journal_waiting": journal.queue_records,
+            "journal_refused": journal.refused,
             "journal_failures": journal.failures,
             "journal_unsaved": journal.unsaved,
             "undurable": self.lane.undurable,
