@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         sub = acts.add_parser(act, help=purpose, description=purpose)
         if act != "list":
             sub.add_argument("alarm_id", help="the alarm, or the beginning of its id")
-        sub.add_argument("-c", "--config", default="gateway.toml", help="the configuration (default: gateway.toml)")
+        sub.add_argument("-c", "--config-file", metavar="FILE", default="gateway.toml", help="the configuration (default: gateway.toml)")
         sub.add_argument("--json", action="store_true", help="print JSON")
         if act == "list":
             sub.add_argument("--open", action="store_true", help="only alarms that have not ended")
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    data_dir = Path(load_config(options.config).gateway.data_dir)
+    data_dir = Path(load_config(options.config_file).gateway.data_dir)
     match options.act:
         case "list":
             return _list(data_dir, options)

@@ -31,7 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     acts = parser.add_subparsers(metavar="fake|try", required=True)
     steps = "; ".join(f"{name} {need}".strip() + f": {what}" for name, (need, what) in BEHAVIOURS.items())
 
-    act = acts.add_parser("fake", help="a stand-in centre that takes alerts, or misbehaves by a script", epilog=f"steps of a script: {steps}")
+    text = "a stand-in centre that takes alerts, or misbehaves by a script"
+    act = acts.add_parser("fake", help=text, description=text, epilog=f"steps of a script: {steps}")
     act.add_argument("--bind", default="127.0.0.1:0", metavar="HOST:PORT", help="where to listen; port 0 takes a free one (default: 127.0.0.1:0)")
     act.add_argument("--script", default="ok", metavar="STEPS", help='such as "late 5, reject 503 x3, ok": a step a request, the last one stays')
     act.add_argument("--secret-file", action="append", default=[], type=Path, metavar="F", help="secret of the signature; several: any of them")
@@ -43,8 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     act.add_argument("--json", action="store_true", help="one JSON object a line, alerts included")
     act.set_defaults(act=_fake)
 
-    act = acts.add_parser("try", help="walk the way to a configured centre with a test alert: name, connection, TLS, answer")
-    act.add_argument("-c", "--config", metavar="FILE", default="gateway.toml", help="the configuration (default: gateway.toml)")
+    text = "walk the way to a configured centre with a test alert: name, connection, TLS, answer"
+    act = acts.add_parser("try", help=text, description=text)
+    act.add_argument("-c", "--config-file", metavar="FILE", default="gateway.toml", help="the configuration (default: gateway.toml)")
     act.add_argument("centre", metavar="CENTRE", help="its id")
     act.add_argument("--route", metavar="ID", help="only this route")
     act.add_argument("--json", action="store_true", help="one JSON object a step")
@@ -210,11 +212,11 @@ class _Walk:
 def _try(options: argparse.Namespace) -> int:
     from gateway.config import load_config  # Brings every protocol with it; a stand-in needs none.
 
-    config = load_config(options.config)
+    config = load_config(options.config_file)
     centre = next((centre for centre in config.centre if centre.id == options.centre), None)
     if centre is None:
         known = ", ".join(centre.id for centre in config.centre) or "none"
-        raise CommandError(f"{options.config}: no centre has the id {options.centre!r}; known: {known}")
+        raise CommandError(f"{options.config_file}: no centre has the id {options.centre!r}; known: {known}")
     routes = [(name, route) for name, route in zip(centre.route_ids, centre.route, strict=True) if options.route in (None, name)]
     if not routes:
         raise CommandError(f"centre {centre.id}: no route {options.route!r}; known: {', '.join(centre.route_ids)}")

@@ -14,7 +14,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "verify": "read the whole change log, prove its chain, and compare the index with it",
         "rebuild": "make the index anew from the change log; a running server notices",
     }
-    actions.add_parser("reference", help="print the reference page of nouns and fields")
+    text = "print the reference page of nouns and fields"
+    sub = actions.add_parser("reference", help=text, description=text)
+    sub.add_argument("--json", action="store_true", help="the page in one JSON object")
     for action, text in texts.items():
         sub = actions.add_parser(action, help=text, description=text)
         sub.add_argument("-c", "--config-file", metavar="FILE", default="gateway.toml", help="the configuration (gateway.toml)")
@@ -25,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     if options.action == "reference":
-        print(reference(), end="")
+        print(json.dumps({"page": reference()}) if options.json else reference(), end="\n" if options.json else "")
         return 0
     config = load_config(options.config_file)
     with open_registry(config.gateway.data_dir) as registry:

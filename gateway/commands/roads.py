@@ -23,21 +23,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(act=None)
     acts = parser.add_subparsers(metavar="build|info|nearest|matrix|tiles", required=True)
 
-    act = acts.add_parser("build", help="OpenStreetMap extract (.osm.pbf, .osm, .osm.gz, .osm.bz2) -> road index file")
-    act.add_argument("extract", type=Path, metavar="EXTRACT")
+    text = "OpenStreetMap extract (.osm.pbf, .osm, .osm.gz, .osm.bz2) -> road index file"
+    act = acts.add_parser("build", help=text, description=text)
+    act.add_argument("extract", type=Path, metavar="EXTRACT", help="OpenStreetMap extract")
     act.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="index to write; one that is there is replaced in one step")
     act.add_argument("--profile", type=Path, metavar="F", help="TOML file with parameters of the police profile; default: built in")
     act.add_argument("--data-version", metavar="NAME", help="name of the map in every decision; default: extract's name and checksum")
     act.add_argument("--json", action="store_true", help="print what `info --json` prints")
     act.set_defaults(act=_build)
 
-    act = acts.add_parser("info", help="what an index holds and where it comes from")
-    act.add_argument("file", type=Path, metavar="FILE")
+    text = "what an index holds and where it comes from"
+    act = acts.add_parser("info", help=text, description=text)
+    act.add_argument("file", type=Path, metavar="FILE", help="road index")
     act.add_argument("--json", action="store_true", help="everything, as one JSON object")
     act.set_defaults(act=_info)
 
-    act = acts.add_parser("nearest", help="the units that can be there first by road -> JSON list, quickest first")
-    act.add_argument("file", type=Path, metavar="FILE")
+    text = "the units that can be there first by road -> JSON list, quickest first"
+    act = acts.add_parser("nearest", help=text, description=text)
+    act.add_argument("file", type=Path, metavar="FILE", help="road index")
     act.add_argument("--at", required=True, metavar="LAT,LON", help="where help is needed")
     act._negative_number_matcher = re.compile(r"-\d.*")  # else argparse takes a southern latitude for an option
     act.add_argument("--units", required=True, metavar="U.json", help='[{"unit", "lat", "lon"}, …], "course_deg" if it moves; - for standard input')
@@ -45,14 +48,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     act.add_argument("--json", action="store_true", help="the output is JSON in any case")
     act.set_defaults(act=_nearest)
 
-    act = acts.add_parser("matrix", help="travel times of pairs of positions -> JSON list, null where there is no way")
-    act.add_argument("file", type=Path, metavar="FILE")
+    text = "travel times of pairs of positions -> JSON list, null where there is no way"
+    act = acts.add_parser("matrix", help=text, description=text)
+    act.add_argument("file", type=Path, metavar="FILE", help="road index")
     act.add_argument("--pairs", required=True, metavar="P.json", help="[[from_lat, from_lon, to_lat, to_lon], …]; - for standard input")
     act.add_argument("--json", action="store_true", help="the output is JSON in any case")
     act.set_defaults(act=_matrix)
 
-    act = acts.add_parser("tiles", help="OpenStreetMap extract -> map tiles for the console")
-    act.add_argument("extract", type=Path, metavar="EXTRACT")
+    text = "OpenStreetMap extract -> map tiles for the console"
+    act = acts.add_parser("tiles", help=text, description=text)
+    act.add_argument("extract", type=Path, metavar="EXTRACT", help="OpenStreetMap extract")
     act.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="tile file to write; one that is there is replaced in one step")
     act.add_argument("--no-buildings", action="store_true", help="leave houses out: a smaller file, and less memory for a country")
     act.add_argument("--json", action="store_true", help="print what the file says about itself, as one JSON object")

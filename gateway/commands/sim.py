@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     acts = parser.add_subparsers(dest="act", metavar="ACT", required=True)
     press = acts.add_parser("press", help="hold one button", description="Hold one button: of a running demo, or of a device of your own making.")
     press.add_argument("device", nargs="?", help="a device of the running demo, such as sim-gt06")
-    press.add_argument("-c", "--config", default="gateway.toml", help="the demo's configuration (it prints its path)")
+    press.add_argument("-c", "--config-file", metavar="FILE", default="gateway.toml", help="the demo's configuration (it prints its path)")
     press.add_argument("--to", metavar="HOST:PORT", help="instead: send one press to this device port")
     press.add_argument("--protocol", choices=("gt06", "watch", "teltonika"), default="gt06", help="what the device speaks (teltonika: over UDP)")
     press.add_argument("--identity", default=speak.test_imei(1), help="what the device calls itself (default: a test IMEI)")
@@ -49,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
         return trio.run(_press_one, options)
     if not options.device:
         raise CommandError("name a device of the running demo, or --to HOST:PORT of a device port")
-    data_dir = Path(load_config(options.config).gateway.data_dir)
+    data_dir = Path(load_config(options.config_file).gateway.data_dir)
     status, answer = ask(data_dir, "POST", "/api/v1/sim/press", {"device": options.device})
     if status >= 300:
         error = answer.get("error", {}) if isinstance(answer, dict) else {}

@@ -9,12 +9,13 @@ import pytest
 
 from gateway import events as ev
 from gateway.__main__ import main
+from gateway.commands.serve import tell_ready, tell_ready_json
 from gateway.config import Config
 from gateway.delivery.options import CentreOptions
 from gateway.errors import ConfigError
 from gateway.model import Fix, Instant, Kind, Trust, Urgency
 from gateway.router.options import RoadOptions
-from gateway.server import FORGET_AFTER_US, open_areas, open_roads, replay
+from gateway.server import FORGET_AFTER_US, Ready, open_areas, open_roads, replay
 from gateway.shell.disk import open_journal
 from gateway.sim.disk import SimDisk
 from tests.journal_acts import SMALL, TrioClock
@@ -122,3 +123,11 @@ def test_check_compares_the_index_with_the_profile(
         assert "roads." not in said, said
     else:
         assert code == 2 and complaint.format(index=index) in said, said
+
+
+def test_ready_is_said_for_people_and_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    ready = Ready(("127.0.0.1", 8080), (("gt06/tcp", "127.0.0.1", 5023), ("gt06/tcp", "127.0.0.1", 5024)))
+    tell_ready(ready)
+    assert capsys.readouterr().out == "ready http=127.0.0.1:8080 gt06/tcp=127.0.0.1:5023 gt06/tcp=127.0.0.1:5024\n"
+    tell_ready_json(ready)
+    assert json.loads(capsys.readouterr().out)["ready"] == ready.lines

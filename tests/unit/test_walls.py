@@ -3,11 +3,14 @@
 Each complaint names the remedy. The table stands in docs/ARCHITECTURE.md; this file is what makes it true.
 """
 
+import argparse
 import ast
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from gateway.__main__ import COMMANDS, build_parser
 
 ROOT = Path(__file__).resolve().parents[2]
 HOUSE = ROOT / "gateway"
@@ -169,8 +172,26 @@ def test_rooms_are_named_after_what_they_make() -> None:
 
 
 def test_commands_have_their_word_and_their_file() -> None:
-    from gateway.__main__ import COMMANDS
-
     rooms = {path.stem for path in (HOUSE / "commands").glob("*.py")}
     for word, (room, _) in COMMANDS.items():
         assert room in rooms, f"the word {word} leads to commands/{room}.py, which is not there"
+
+
+def leaves(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """Every command without further words below it."""
+    below = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    if not below:
+        yield parser
+    for action in below:
+        for inner in dict.fromkeys(action.choices.values()):
+            yield from leaves(inner)
+
+
+@pytest.mark.parametrize("command", list(leaves(build_parser())), ids=lambda command: command.prog)
+def test_every_command_speaks_json_and_says_what_it_does(command: argparse.ArgumentParser) -> None:
+    words = {word: action for action in command._actions for word in action.option_strings}
+    assert "--json" in words, f"{command.prog}: give it --json"
+    assert command.description, f"{command.prog}: say what it does (description)"
+    silent = [action.dest for action in command._actions if not action.help]
+    assert not silent, f"{command.prog}: say what {silent} mean (help)"
+    assert "-c" not in words or "--config-file" in words, f"{command.prog}: -c is --config-file everywhere"
