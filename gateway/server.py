@@ -408,7 +408,7 @@ async def serve(
             nursery.start_soon(run_inboxes, server.house.sms, server.take_bridged, clock, config.gateway.simulation)
             nursery.start_soon(server.watch_registry)
             ready = await server.bind(nursery)
-            nursery.start_soon(_heed_signals, server, config_file, nursery.cancel_scope)
+            await nursery.start(_heed_signals, server, config_file, nursery.cancel_scope)
             tell_ready(ready)
             notify_manager("READY=1")
             task_status.started((ready, server))
@@ -419,11 +419,17 @@ def _route_up(server: Server, centre_id: str, route_id: str) -> None:
     server.lane.push()
 
 
-async def _heed_signals(server: Server, config_file: str | None, scope: trio.CancelScope) -> None:
-    """SIGTERM and SIGINT: drain and end; a second one ends at once. SIGHUP: read the configuration again."""
+async def _heed_signals(
+    server: Server, config_file: str | None, scope: trio.CancelScope, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+) -> None:
+    """SIGTERM and SIGINT: drain and end; a second one ends at once. SIGHUP: read the configuration again. Started when they are heeded:
+    whoever hears that we are ready may send one at once, and a SIGHUP that nobody heeds ends the process.
+    """
     if not _is_main_thread():
+        task_status.started()
         return
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+        task_status.started()
         is_stopping = False
         async for number in signals:
             if number == signal.SIGHUP:
