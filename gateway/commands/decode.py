@@ -37,14 +37,15 @@ def run(options: argparse.Namespace) -> int:
         return open_session(options.protocol, transport, settings, reference=options.reference)
 
     connect()  # an unknown name is said before anything is read
-    told = decode_stream if options.stream else decode_lines
-    for frame in told(sys.stdin.buffer, connect, options.protocol, transport):
+    for frame in decoded(sys.stdin.buffer, connect, options.protocol, transport, is_stream=options.stream):
         print(json.dumps(frame_json(frame, with_raw=options.stream), separators=(",", ":")), flush=True)
     return 0
 
 
-def decode_lines(lines: Iterable[bytes], connect: Callable[[], Session], protocol: str, transport: str) -> Iterator[Frame]:
-    """Exactly one frame a line; a blank line starts a new connection."""
+def decoded(
+    lines: Iterable[bytes], connect: Callable[[], Session], protocol: str, transport: str, *, is_stream: bool = False
+) -> Iterator[Frame]:
+    """Exactly one frame a line, or every frame found in the chunks of a stream; a blank line starts a new connection."""
     clock, session = SystemClock(), connect()
     for line in lines:
         data = hex_of(line)
@@ -52,22 +53,11 @@ def decode_lines(lines: Iterable[bytes], connect: Callable[[], Session], protoco
             session = connect()
         elif data is None:
             yield no_hex(protocol, transport, line)
-        else:
-            yield session.read(data, clock.now().wall_us)
-
-
-def decode_stream(lines: Iterable[bytes], connect: Callable[[], Session], protocol: str, transport: str) -> Iterator[Frame]:
-    """Every frame found in the chunks; a blank line starts a new connection."""
-    clock, session = SystemClock(), connect()
-    for line in lines:
-        data = hex_of(line)
-        if data == b"":
-            session = connect()
-        elif data is None:
-            yield no_hex(protocol, transport, line)
-        else:
+        elif is_stream:
             session.receive(data)
             yield from session.frames(clock.now().wall_us)
+        else:
+            yield session.read(data, clock.now().wall_us)
 
 
 def hex_of(line: bytes) -> bytes | None:
