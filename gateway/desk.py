@@ -47,7 +47,7 @@ from gateway.model import (
     UnitId,
     Urgency,
 )
-from gateway.positions import apart_m, is_place
+from gateway.positions import LastFixes, apart_m, is_place
 from gateway.presses import mint_alarm_id, person_of, press_key
 from gateway.router.decide import Router
 from gateway.supervision import Supervision, SupervisionOptions
@@ -117,8 +117,7 @@ class Desk:
         self._undecided: dict[str, str] = {}
         "alarm id -> why it needs a (new) decision"
         self._leads: dict[str, _Lead] = {}
-        self._last_fix: dict[str, tuple[Fix, int]] = {}
-        "device id -> (position, when it was heard), oldest first; only where ``last_fix_s`` allows it"
+        self._last_fixes = LastFixes(round(alarm_options.last_fix_s * 1_000_000))
 
     # ------------------------------------------------------------------------------------------ the one fold
 
@@ -256,32 +255,14 @@ class Desk:
 
     def _with_last_fix(self, sighting: Sighting) -> Sighting:
         """Where the deployment allows it: the last position before the press, in memory only, for the alarm alone."""
-        if self._options.last_fix_s <= 0 or sighting.device.unit_id is not None:
+        device, report, now_us = sighting.device, sighting.report, sighting.now.mono_us
+        if device.unit_id is not None:
             return sighting
-        self._forget_fixes(sighting.now)
-        device_id, report = sighting.device.device_id, sighting.report
-        fix = report.fix
-        if fix is not None and is_place(fix) and fix.valid:
-            self._last_fix.pop(device_id, None)
-            self._last_fix[device_id] = (fix, sighting.now.mono_us)
+        if report.fix is not None and is_place(report.fix) and report.fix.valid:
+            self._last_fixes.keep(device.device_id, report.fix, now_us)
             return sighting
-        known = self._last_fix.get(device_id)
-        if known is None or not report.kinds & LIFE:
-            return sighting
-        return replace(sighting, report=replace(report, fix=replace(known[0], valid=False)))
-
-    def _forget_fixes(self, now: Instant) -> None:
-        """Positions that are kept without an alarm are gone when their time is over, not when they are asked for."""
-        oldest_mono_us = now.mono_us - round(self._options.last_fix_s * 1_000_000)
-        while self._last_fix:
-            device_id, (_, heard_mono_us) = next(iter(self._last_fix.items()))
-            if heard_mono_us >= oldest_mono_us:
-                return
-            del self._last_fix[device_id]
-
-    def _next_forgotten_us(self) -> int | None:
-        oldest = next(iter(self._last_fix.values()), None)
-        return oldest[1] + round(self._options.last_fix_s * 1_000_000) + 1 if oldest else None
+        known = self._last_fixes.of(device.device_id, now_us) if report.kinds & LIFE else None
+        return replace(sighting, report=replace(report, fix=replace(known, valid=False))) if known else sighting
 
     # ------------------------------------------------------------------------------ what follows from an event
 
@@ -419,9 +400,8 @@ class Desk:
 
     def next_deadline_us(self) -> int | None:
         """Monotonic time at which ``on_deadline`` or ``due`` has something to do."""
-        times = (
-            self.alarms_fold.next_deadline_us(), self.outbox.next_deadline_us(), self.supervision.next_deadline_us(), self._next_forgotten_us(),
-        )  # fmt: skip
+        rooms = (self.alarms_fold, self.outbox, self.supervision, self._last_fixes)
+        times = (room.next_deadline_us() for room in rooms)
         return min((at_us for at_us in times if at_us is not None), default=None)
 
     def on_deadline(self, now: Instant) -> tuple[ev.Event, ...]:
@@ -430,7 +410,7 @@ class Desk:
         if at_us is not None and at_us <= now.mono_us:
             # One alarm, alone in its call: one that cannot be written must not take what others asked for with it (R-13).
             return tuple(self._let(self.outbox.on_deadline(now), now))
-        self._forget_fixes(now)
+        self._last_fixes.forget(now.mono_us)
         events: list[ev.Event] = []
         for event in self._let(self.alarms_fold.on_deadline(now, self._is_reported), now):
             events.append(event)

@@ -42,3 +42,34 @@ def is_plausible(known: Seen | None, seen: Seen) -> bool:
         apart_us = abs(seen.received_at_us - known.received_at_us)
     slack_m = 200.0 + (known.fix.accuracy_m or 0.0) + (seen.fix.accuracy_m or 0.0)
     return apart_m(known.fix, seen.fix) <= slack_m + SPEED_MS_MAX * apart_us / 1e6
+
+
+class LastFixes:
+    """Where each device was last, kept for an alarm alone and no longer than its time (R-80); zero keeps nothing."""
+
+    def __init__(self, kept_us: int) -> None:
+        self.kept_us = kept_us
+        self._fixes: dict[str, tuple[Fix, int]] = {}
+        "device id -> (position, monotonic time when it was heard), oldest first"
+
+    def keep(self, device_id: str, fix: Fix, now_us: int) -> None:
+        """Take the place of what was known of the device."""
+        if self.kept_us > 0:
+            self._fixes.pop(device_id, None)
+            self._fixes[device_id] = (fix, now_us)
+
+    def of(self, device_id: str, now_us: int) -> Fix | None:
+        """Where the device was last, if that may still be known."""
+        self.forget(now_us)
+        known = self._fixes.get(device_id)
+        return known[0] if known else None
+
+    def forget(self, now_us: int) -> None:
+        """Drop what is too old."""
+        while (deadline_us := self.next_deadline_us()) is not None and deadline_us <= now_us:
+            del self._fixes[next(iter(self._fixes))]
+
+    def next_deadline_us(self) -> int | None:
+        """When ``forget`` has something to do."""
+        oldest = next(iter(self._fixes.values()), None)
+        return oldest[1] + self.kept_us if oldest else None
