@@ -426,7 +426,7 @@ class Alarms:
         alarm = self._alarms.get(getattr(event, "alarm_id", None) or "")
         if alarm is None:
             return
-        alarm = self._alarms[alarm.alarm_id] = changed(alarm, event, now)
+        alarm = self._alarms[alarm.alarm_id] = changed(alarm, event)
         self._after(alarm, event, now)
 
     def _apply_raised(self, event: ev.AlarmRaised, now: Instant) -> None:
@@ -447,7 +447,7 @@ class Alarms:
 
     def _remember(self, alarm: Alarm, event: ev.AlarmRaised | ev.AlarmPressed, now: Instant) -> None:
         press = Press(
-            event.press_key, alarm.alarm_id, alarm.device_id, event.transport, event.event_at_us, event.received_at_us, now.mono_us, now.mono_us
+            event.press_key, alarm.alarm_id, alarm.device_id, event.transport, event.event_at_us, now.mono_us, now.mono_us
         )
         self._presses.remember(self._person[alarm.alarm_id], press)
 

@@ -8,7 +8,7 @@ import enum
 from dataclasses import replace
 
 from gateway import events as ev
-from gateway.model import ENDED, LIFE, TECH, TEST, TRACK_KEPT, Alarm, Instant, Kind, Seen, State
+from gateway.model import ENDED, LIFE, TECH, TEST, TRACK_KEPT, Alarm, Kind, Seen, State
 
 
 class Move(enum.StrEnum):
@@ -112,15 +112,15 @@ def move_of(event: ev.Event) -> Move | None:
     return None
 
 
-def changed(alarm: Alarm, event: ev.Event, now: Instant) -> Alarm:
+def changed(alarm: Alarm, event: ev.Event) -> Alarm:
     """The alarm after an event: its facts, and the state that the table gives."""
     move = move_of(event)
     state = MOVES[alarm.state].get(move, alarm.state) if move else alarm.state
-    alarm = _with_facts(alarm, event, now)
+    alarm = _with_facts(alarm, event)
     return alarm if state is alarm.state else replace(alarm, state=state)
 
 
-def _with_facts(alarm: Alarm, event: ev.Event, now: Instant) -> Alarm:
+def _with_facts(alarm: Alarm, event: ev.Event) -> Alarm:
     match event:
         case ev.AlarmPressed():
             return replace(
@@ -166,12 +166,10 @@ def _with_facts(alarm: Alarm, event: ev.Event, now: Instant) -> Alarm:
             return replace(alarm, outcome=None, tracking="ON")
         case ev.TestMarkedReal():
             return replace(alarm, test=False, kinds=(alarm.kinds & ~TEST) | (alarm.kinds & LIFE or Kind.SOS_BUTTON))
-        case ev.TrackingStopped():
+        case ev.TrackingStopped() | ev.AlarmClosed() | ev.PreAlarmCancelled():
             return replace(alarm, tracking="OFF")
         case ev.TrackingExtended():
             return replace(alarm, tracking="ON")
-        case ev.AlarmClosed() | ev.PreAlarmCancelled():
-            return replace(alarm, closed_at_us=now.wall_us, tracking="OFF")
     return alarm
 
 

@@ -533,7 +533,6 @@ class Alarm:
     text: str | None = field(default=None, repr=False)
     linked_to: str | None = None
     last_press_at_us: int = 0
-    closed_at_us: int | None = None
     durable_at_us: int | None = None
     "When the disk had it; an alert that left before then does not know it yet."
 

@@ -66,8 +66,6 @@ class Press:
     transport: str
     event_us: int | None
     "The device's time where it can be trusted."
-    received_us: int
-    "Wall time of the first copy, for the record."
     seen_mono_us: int
     "Monotonic time of the newest copy: windows are never measured with a clock that can be set."
     first_mono_us: int

@@ -24,7 +24,6 @@ class Shape:
 
     inner: type
     is_list: bool
-    is_optional: bool
 
     @property
     def words(self) -> str:
@@ -40,15 +39,13 @@ def shapes_of(owner: type) -> dict[str, Shape]:
 
 
 def _shape(hint: object) -> Shape:
-    is_optional = False
     if isinstance(hint, types.UnionType):
-        is_optional = True
         (hint,) = (part for part in typing.get_args(hint) if part is not types.NoneType)
     is_list = typing.get_origin(hint) is tuple
     if is_list:
         hint = typing.get_args(hint)[0]
     assert isinstance(hint, type), f"an option may not be {hint!r}"
-    return Shape(hint, is_list, is_optional)
+    return Shape(hint, is_list)
 
 
 def sections(owner: type, prefix: str = "") -> Iterator[tuple[str, type]]:
@@ -139,7 +136,7 @@ class Builder:
         if inner is float and type(value) is int:
             value = float(value)
         if type(value) is not inner:
-            expected = Shape(inner, False, False).words
+            expected = Shape(inner, False).words
             article = "" if inner in (bool, str) else "a "
             self.notes.complain(path, f"expected {article}{expected}, found {found_words(value)}{_type_hint(inner, value)}")
             return None

@@ -50,7 +50,6 @@ class Keys:
     """Made anew for every demo, written into its folder, gone with it."""
 
     password: str
-    units_token: str
     app_key: bytes
     sms_path: str
 
@@ -113,7 +112,7 @@ def make_keys(folder: Path) -> tuple[Keys, dict[str, bytes]]:
         write_private(folder / f"{name}.secret", "whsec_" + base64.b64encode(key).decode())
     sms_path = secrets.token_urlsafe(24)
     write_private(folder / "sms.secret", sms_path)
-    return Keys(secrets.token_urlsafe(12), "", os.urandom(32), sms_path), centre_keys
+    return Keys(secrets.token_urlsafe(12), os.urandom(32), sms_path), centre_keys
 
 
 def enrol(data_dir: Path, keys: Keys, now_us: int) -> str:
