@@ -133,7 +133,7 @@ def open_areas(config: Config, map_box: Box | None) -> Areas:
     sources = [
         AreaSource(
             CentreId(centre.id),
-            read_area(centre.id, centre.area) if centre.area else None,
+            text_of(centre.area, f"centre {centre.id}") if centre.area else None,
             centre.area or "area",
             centre.area_filter,
             CentreId(centre.backup) if centre.backup else None,
@@ -144,14 +144,23 @@ def open_areas(config: Config, map_box: Box | None) -> Areas:
     return Areas(sources, config.roads.nearest_area_km, map_box)
 
 
-def read_area(centre_id: str, path: str) -> str:
-    """The text of an area file. Raises: ConfigError: it cannot be read."""
+def text_of(path: str, where: str) -> str:
+    """What a file that the configuration names holds. Raises: ConfigError: it cannot be read; never a word of its content."""
     try:
         return Path(path).read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise ConfigError([f"centre {centre_id}: {path}: {error.strerror or error}; give a GeoJSON file that this user may read"]) from error
+        raise ConfigError([f"{where}: {path}: {error.strerror or error}; name a file that this user may read"]) from error
     except UnicodeDecodeError as error:
-        raise ConfigError([f"centre {centre_id}: {path}: byte {error.start} is not UTF-8; export the area again"]) from error
+        raise ConfigError([f"{where}: {path}: byte {error.start} is not UTF-8; make the file again"]) from None
+
+
+def open_tiles(path: str | None) -> TileFile | None:
+    """The base map of the console. One that cannot be used is said and done without, like the roads."""
+    try:
+        return TileFile(Path(path)) if path else None
+    except CommandError as error:
+        _log.error("tiles.unusable reason=%r", str(error))
+        return None
 
 
 def open_router(config: Config, facts: Facts) -> Router:
@@ -250,12 +259,12 @@ class Server:
             not_ready=self._not_ready,
             notices=self._notices,
             random_bytes=os.urandom,
-            tiles=TileFile(Path(config.api.tiles_file)) if config.api.tiles_file else None,
+            tiles=open_tiles(config.api.tiles_file),
             simulation=simulation,
             pages=load_pages(),
             sms=tuple(
                 SmsBridge(
-                    Path(bridge.path_secret_file).read_text(encoding="ascii").strip().encode(),
+                    text_of(bridge.path_secret_file, "sms.path_secret_file").strip().encode(),
                     tuple(ip_network(text, strict=False) for text in bridge.allow),
                     bridge.trusted,
                     KannelInbox(),

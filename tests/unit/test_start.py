@@ -15,7 +15,7 @@ from gateway.delivery.options import CentreOptions
 from gateway.errors import ConfigError
 from gateway.model import Fix, Instant, Kind, Trust, Urgency
 from gateway.router.options import RoadOptions
-from gateway.server import FORGET_AFTER_US, Ready, open_areas, open_roads, replay
+from gateway.server import FORGET_AFTER_US, Ready, open_areas, open_roads, open_tiles, replay
 from gateway.shell.disk import open_journal
 from gateway.sim.disk import SimDisk
 from tests.journal_acts import SMALL, TrioClock
@@ -56,7 +56,7 @@ def config_with(area: Path) -> Config:
 
 @pytest.mark.parametrize(
     ("content", "complaint"),
-    [(None, "No such file or directory; give a GeoJSON file"), (b"\xff\xfe\x00", "byte 0 is not UTF-8"), (b"{", "cic")],
+    [(None, "No such file or directory; name a file that this user may read"), (b"\xff\xfe\x00", "byte 0 is not UTF-8"), (b"{", "cic")],
 )
 def test_an_area_that_cannot_be_read_is_the_operators_to_mend(tmp_path: Path, content: bytes | None, complaint: str) -> None:
     area = tmp_path / "area.geojson"
@@ -131,3 +131,9 @@ def test_ready_is_said_for_people_and_for_programs(capsys: pytest.CaptureFixture
     assert capsys.readouterr().out == "ready http=127.0.0.1:8080 gt06/tcp=127.0.0.1:5023 gt06/tcp=127.0.0.1:5024\n"
     tell_ready_json(ready)
     assert json.loads(capsys.readouterr().out)["ready"] == ready.lines
+
+
+def test_a_base_map_that_is_none_is_said_and_done_without(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "city.tiles").write_bytes(b"no tiles at all, but long enough to be looked at")
+    assert open_tiles(str(tmp_path / "city.tiles")) is None and "tiles.unusable" in caplog.text
+    assert open_tiles(str(tmp_path / "gone.tiles")) is None and open_tiles(None) is None
