@@ -65,7 +65,7 @@ from gateway.shell.bulkhead import LinkCounters, contained
 from gateway.shell.centre import CentreClient, secret_in
 from gateway.shell.control import open_control, run_control
 from gateway.shell.dial import Network, SystemNetwork
-from gateway.shell.disk import Journal, RealDisk, open_journal
+from gateway.shell.disk import Journal, open_journal
 from gateway.shell.fallback import Fallback
 from gateway.shell.feed import Feeds
 from gateway.shell.front_desk import FrontDesk
@@ -74,6 +74,7 @@ from gateway.shell.ingest import Ingest
 from gateway.shell.lane import Lane
 from gateway.shell.options import ListenOptions, TlsOptions
 from gateway.shell.pages import load_pages
+from gateway.shell.real_disk import RealDisk
 from gateway.shell.registry_files import open_registry
 from gateway.shell.seats import DEVICES_SHARE, HTTP_SHARE, Seats, descriptors
 from gateway.shell.sms import KannelInbox, run_inboxes

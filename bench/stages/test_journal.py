@@ -21,7 +21,8 @@ from gateway.journal.options import JournalOptions
 from gateway.journal.recovery import read_back, recover
 from gateway.journal.search import Forget, read_lasting, read_naming
 from gateway.model import Trust, Urgency
-from gateway.shell.disk import RealDisk, open_journal
+from gateway.shell.disk import open_journal
+from gateway.shell.real_disk import RealDisk
 
 RECORDS = 3_000
 CLOCK = SystemClock()

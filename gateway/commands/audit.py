@@ -7,7 +7,7 @@ from gateway.commands.journal import add_source, disk_of, proof_of, settled
 from gateway.errors import CommandError
 from gateway.journal.audit import AuditChain
 from gateway.journal.recovery import digest_of, read_back, segment_name
-from gateway.shell.disk import RealDisk
+from gateway.shell.real_disk import RealDisk
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

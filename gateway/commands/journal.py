@@ -14,7 +14,7 @@ from gateway.journal.bodies import without_private
 from gateway.journal.disk import JOURNAL_FOLDER
 from gateway.journal.record import Plain, Record, unpack_body
 from gateway.journal.recovery import SEGMENT_NAME, Loss, Recovery, Segment, read_records, recover, stretches_after
-from gateway.shell.disk import RealDisk
+from gateway.shell.real_disk import RealDisk
 
 LOOK_AGAIN_S = 0.2
 "A running server may be in the middle of a write: what is damage now must still be damage then."

@@ -1,4 +1,4 @@
-"""What the journal asks of a disk. ``shell/disk.py`` has the real one, ``sim/disk.py`` one that breaks on cue.
+"""What the journal asks of a disk. ``shell/real_disk.py`` has the real one, ``sim/disk.py`` one that breaks on cue.
 
 Names are names of files in the one folder that the disk works in. Methods that are ``async`` may take time on a
 simulated disk; on the real one they never suspend, because they run in the writer's own thread. All of them raise

@@ -7,7 +7,7 @@ from gateway import story
 from gateway.api.messages import time_text
 from gateway.journal.recovery import Entry, read_back, recover
 from gateway.journal.search import read_naming
-from gateway.shell.disk import RealDisk
+from gateway.shell.real_disk import RealDisk
 
 
 def entries_of(folder: Path) -> Iterator[Entry]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 
 from gateway.journal.recovery import read_back, recover
-from gateway.shell.disk import RealDisk
+from gateway.shell.real_disk import RealDisk
 from tests.journal_acts import some_event
 
 ROUNDS = 100 if os.environ.get("GATEWAY_NIGHTLY") == "1" else 4
@@ -22,7 +22,8 @@ from pathlib import Path
 import trio
 from gateway.clock import SystemClock
 from gateway.model import Urgency
-from gateway.shell.disk import RealDisk, open_journal
+from gateway.shell.disk import open_journal
+from gateway.shell.real_disk import RealDisk
 from tests.journal_acts import SMALL, some_event
 
 async def main():

@@ -10,7 +10,8 @@ from gateway.clock import SystemClock
 from gateway.events import AlarmClosed, CentreTold, FrameKept, PositionReported, Viewed
 from gateway.journal.audit import AuditChain
 from gateway.model import Fix, Trust, Urgency
-from gateway.shell.disk import RealDisk, open_journal
+from gateway.shell.disk import open_journal
+from gateway.shell.real_disk import RealDisk
 from tests.journal_acts import SMALL, some_event
 
 CANARY = Fix(510_543_210, 37_212_345)

@@ -15,7 +15,8 @@ from gateway.events import AlertQueued
 from gateway.journal.options import JournalOptions
 from gateway.journal.recovery import SEQ_SKIP
 from gateway.model import Instant, Urgency
-from gateway.shell.disk import RealDisk, open_journal
+from gateway.shell.disk import open_journal
+from gateway.shell.real_disk import RealDisk
 from gateway.sim.disk import Fault, SimDisk
 from tests.journal_acts import FOLDER, SMALL, TrioClock, close, commit, open_writer, some_drafts, some_event
 
