@@ -155,11 +155,17 @@ class World:
     # -------------------------------------------------------------------------------------------------- playing
 
     def run(self) -> "World":
-        """Play the history of this seed."""
-        logging.getLogger("gateway").setLevel(logging.CRITICAL)
+        """Play the history of this seed. Logging and trio are afterwards as they were, for the tests that follow."""
+        log, was_ordered = logging.getLogger("gateway"), trio_run._ALLOW_DETERMINISTIC_SCHEDULING
+        level = log.level
+        log.setLevel(logging.CRITICAL)
         trio_run._ALLOW_DETERMINISTIC_SCHEDULING = True
         trio_run._r.seed(self.seed)
-        trio.run(self._play, clock=trio.testing.MockClock(autojump_threshold=0))
+        try:
+            trio.run(self._play, clock=trio.testing.MockClock(autojump_threshold=0))
+        finally:
+            log.setLevel(level)
+            trio_run._ALLOW_DETERMINISTIC_SCHEDULING = was_ordered
         return self
 
     async def _play(self) -> None:
