@@ -344,7 +344,9 @@ def _linked(segments: list[Segment], losses: list[Loss], disk: ReadableDisk, tho
         before = fits[index - 1] if index else None
         after = fits[index] if index < len(fits) else None
         strange_end = index == len(fits) and kept and segment.header and segment.header.first_seq <= kept[-1].last_seq
-        if before is False and (after is False or strange_end):
+        # A link that does not fit is explained by damage on either side of it; only a sound segment can be a stranger.
+        is_damaged = bool(segment.losses or (kept and kept[-1].losses))
+        if before is False and (strange_end or (after is False and not is_damaged)):
             detail = "belongs to another journal: neither neighbour knows it; its records are left out"
             losses.append(Loss("foreign", segment.number, 0, 0, kept[-1].last_seq if kept else 0, None, detail))
             continue

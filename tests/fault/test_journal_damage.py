@@ -232,6 +232,18 @@ def test_a_segment_of_another_journal_hides_nothing():
     assert set(found(disk)) == numbers[0] | numbers[2]
 
 
+@pytest.mark.parametrize("seal", [True, False])
+def test_damage_in_neighbouring_segments_costs_only_the_records_that_were_hit(seal):
+    disk, names, written = three_segments(seal)
+    for name in names[:2]:
+        whole = bytearray(bytes_of(disk, name))
+        whole[HEADER_BYTES + RECORD_HEAD_BYTES + 2] ^= 1
+        disk.place(name, bytes(whole))
+    hit = {min(written[0]), min(written[1])}
+    assert set(found(disk)) == set().union(*written) - hit
+    assert "foreign" not in {loss.kind for loss in recover(disk).losses}
+
+
 def test_what_was_changed_together_with_its_checksum_breaks_the_chain():
     disk, names, _ = three_segments()
     for name in names:
