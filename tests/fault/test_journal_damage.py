@@ -232,12 +232,12 @@ def test_a_segment_of_another_journal_hides_nothing():
     assert set(found(disk)) == numbers[0] | numbers[2]
 
 
-@pytest.mark.parametrize("seal", [True, False])
-def test_damage_in_neighbouring_segments_costs_only_the_records_that_were_hit(seal):
-    disk, names, written = three_segments(seal)
+def test_damage_in_neighbouring_segments_costs_only_the_records_that_were_hit():
+    disk, names, written = three_segments()
     for name in names[:2]:
         whole = bytearray(bytes_of(disk, name))
         whole[HEADER_BYTES + RECORD_HEAD_BYTES + 2] ^= 1
+        whole[len(whole.rstrip(b"\0")) - 1] ^= 1  # the seal, which would have vouched for the bytes before it
         disk.place(name, bytes(whole))
     hit = {min(written[0]), min(written[1])}
     assert set(found(disk)) == set().union(*written) - hit
