@@ -315,6 +315,11 @@ class Desk:
             return True
         return apart_m(lead.fix, alarm.position.fix) > REPROPOSE_MOVED_M
 
+    @property
+    def has_undecided(self) -> bool:
+        """An alarm waits for ``decide``."""
+        return bool(self._undecided)
+
     def decide(self, now: Instant) -> tuple[ev.Event, ...]:
         """Choose centre and unit for every alarm that needs it, and queue what the centres must be told."""
         events: list[ev.Event] = []
@@ -416,7 +421,7 @@ class Desk:
             events.append(event)
             events += self._consequences(event, now)
         self.supervision.on_deadline(now)  # it keeps what it finds for ``incidents``
-        return tuple(events) + self.decide(now)
+        return tuple(events)
 
     def due(self, now: Instant) -> tuple[tuple[Offer, ...], tuple[ev.Event, ...]]:
         """Offers to send now, and the events that say so."""

@@ -35,6 +35,7 @@ from gateway.model import Frame, Instant, Link, Proposal, Urgency
 from gateway.shell.bulkhead import LinkCounters, contained
 from gateway.shell.disk import Durable, Journal
 
+DECIDE_WAIT_S = 0.005
 HOLD_S = 0.05
 "How long letters wait for the disk before they leave all the same."
 
@@ -73,6 +74,7 @@ class Lane:
         self._newest: Durable | None = None
         self._held = 0
         self._held_until_s = 0.0
+        self._decide_at_s = 0.0
         self._search_runs = False
         self._one_search = trio.CapacityLimiter(1)
         self.offers = LinkCounters("offers")
@@ -147,16 +149,29 @@ class Lane:
     def take(self, frame: Frame, link: Link) -> tuple[Verdict, Durable | None]:
         """Let the desk have one frame. The answer may leave when the durable has happened.
 
-        The decision and the first offers are made while the sync is in flight.
+        The decision and the first offers follow the answer, or a slow sync's first milliseconds.
         """
         now = self._clock.now()
         verdict = self._judged(frame, link, now)
         # A copy of a press may come while the press itself is still on its way to the disk: everything before it counts.
         durable = self.commit(verdict.events, now, verdict.urgency) or (self._before() if verdict.reply and verdict.urgency < "C" else None)
         if verdict.events:
-            self._decide(now)
-            self.push()
+            self._decide_after(durable)
         return verdict, durable
+
+    def _decide_after(self, durable: Durable | None) -> None:
+        """Decide when the device has its answer, ``DECIDE_WAIT_S`` from now at the latest: the decision takes longer than
+        most syncs, and the answer must not wait for it; a slow disk must not hold the decision.
+        """
+        self._decide_at_s = trio.current_time() + DECIDE_WAIT_S
+        self._wake.set()
+        if durable is not None:
+            durable.add_done(self._decide_soon)
+
+    def _decide_soon(self, error: JournalError | None) -> None:
+        self._decide_at_s = 0.0
+        # In the turn after this one: those who wait for the same sync go first.
+        trio.lowlevel.current_trio_token().run_sync_soon(self._wake.set)
 
     def _judged(self, frame: Frame, link: Link, now: Instant) -> Verdict:
         """The desk's verdict. A frame that makes it fail is an alarm with a hole in it, never an error for the others."""
@@ -178,8 +193,7 @@ class Lane:
         """
         now = self._clock.now()
         durable = self.commit(events, now) or self._before()
-        self._decide(now)
-        self.push()
+        self._decide_after(durable)
         if durable is not None:
             await durable.wait()
 
@@ -201,6 +215,9 @@ class Lane:
     def push(self) -> None:
         """Send every offer that is due, and have the clock looked at again."""
         self._wake.set()
+        self._send_due()
+
+    def _send_due(self) -> None:
         if self._nursery is None or self._nursery.cancel_scope.cancel_called or self._is_holding:
             return
         now = self._clock.now()
@@ -250,8 +267,9 @@ class Lane:
                 events = self.desk.undecidable(now) if events is None else events
                 self.commit(events, now)
                 self._act_on(events)
-                self.push()
-                self._wake = trio.Event()
+                if self.desk.has_undecided and trio.current_time() >= self._decide_at_s:
+                    self._decide(now)
+                self._send_due()
                 if not self._search_runs and (owed := self.desk.owed_proposal(now)):
                     nursery.start_soon(self._search, *owed)
                 with trio.move_on_after(self._wait_s()):
@@ -263,6 +281,8 @@ class Lane:
         wait_s = 3600.0 if deadline_us is None else (deadline_us - self._clock.now().mono_us) / 1e6
         if self._is_holding:
             wait_s = max(wait_s, self._held_until_s - trio.current_time())
+        if self.desk.has_undecided:
+            wait_s = min(wait_s, self._decide_at_s - trio.current_time())
         return max(wait_s, 0.0)
 
     async def _search(self, alarm_id: str, search: Callable[[], Proposal]) -> None:

@@ -88,6 +88,7 @@ class Story:
         us = round(seconds * 1e6)
         self.now = Instant(self.now.wall_us + us, self.now.mono_us + us)
         self.desk.on_deadline(self.now)
+        self.desk.decide(self.now)
 
     def frame(self, kinds: Kind, fix: Fix | None = None, *, identity: str | None = "111", link: Link = LINK, **more: object) -> Verdict:
         """A frame arrives now; centre and unit are decided."""
