@@ -79,7 +79,10 @@ def open_registry(data_dir: str | Path, known: Known | None = None) -> Iterator[
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             lock = held.enter_context(_opened(folder / "registry.lock", os.O_RDWR | os.O_CREAT))
             fcntl.flock(lock, fcntl.LOCK_SH)
-            index = held.enter_context(closing(_open_index(folder / "registry.sqlite", lock)))
+            # One at a time: SQLite does not wait for another process that turns write-ahead logging on as well.
+            with _opened(folder / "registry.opening", os.O_RDWR | os.O_CREAT) as opening:
+                fcntl.flock(opening, fcntl.LOCK_EX)
+                index = held.enter_context(closing(_open_index(folder / "registry.sqlite", lock)))
         except OSError as error:
             raise _unusable(folder, error) from error
         yield Registry(ChangeLogFile(folder / "changes.jsonl"), index, known)

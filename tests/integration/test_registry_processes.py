@@ -56,6 +56,13 @@ def test_two_writers_lose_nothing_and_keep_one_chain(tmp_path: Path) -> None:
         assert registry.verify().damage == ()
 
 
+def test_many_processes_may_open_a_new_registry_at_the_same_moment(tmp_path: Path) -> None:
+    writers = [writer(tmp_path, f"w{number}", 1) for number in range(6)]
+    for process in writers:
+        process.communicate(timeout=60)
+    assert [process.returncode for process in writers] == [0] * 6
+
+
 def test_a_rebuild_by_another_process_is_noticed(tmp_path: Path) -> None:
     with open_registry(tmp_path) as reader, open_registry(tmp_path) as other:
         other.put("unit", "G-1", {}, "anna", 5)
