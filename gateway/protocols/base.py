@@ -23,6 +23,15 @@ class DeviceSettings:
     clock_offset_s: int | None = None
     "Local time minus UTC, for devices that send local time without saying so."
 
+    def has(self, word: str) -> bool:
+        """Is this switch among the words of ``config``? They are parted by blanks or commas: ``format0 interval=30``."""
+        return word in (self.config or "").replace(",", " ").split()
+
+    def value(self, name: str) -> str | None:
+        """What the word ``name=…`` of ``config`` says, or None."""
+        words = (self.config or "").replace(",", " ").split()
+        return next((word[len(name) + 1 :] for word in words if word.startswith(name + "=")), None)
+
 
 NOTHING_KNOWN: Final = DeviceSettings()
 "The settings of a device that nobody described."

@@ -4,6 +4,7 @@ This is the slow and readable half; the compiled twins have their own (``_fastpa
 ``_fastpath_checksums.pxi``), and the tests hold the two against each other.
 """
 
+import binascii
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -41,6 +42,26 @@ def civil_us(year: int, month: int, day: int, hour: int, minute: int, second: in
 def civil_of(at_us: int) -> datetime:
     """The civil time in UTC of Unix microseconds."""
     return EPOCH + timedelta(microseconds=at_us)
+
+
+def u16le(data: bytes, at: int) -> int:
+    """Two bytes, least significant first."""
+    return data[at] | data[at + 1] << 8
+
+
+def u32le(data: bytes, at: int) -> int:
+    """Four bytes, least significant first."""
+    return int.from_bytes(data[at : at + 4], "little")
+
+
+def i32le(data: bytes, at: int) -> int:
+    """Four bytes with a sign, least significant first."""
+    return int.from_bytes(data[at : at + 4], "little", signed=True)
+
+
+def i32be(data: bytes, at: int) -> int:
+    """Four bytes with a sign, most significant first."""
+    return int.from_bytes(data[at : at + 4], "big", signed=True)
 
 
 def bcd_digits(data: bytes) -> str | None:
@@ -85,3 +106,26 @@ def crc16_arc(data: bytes) -> int:
     for byte in data:
         crc = crc >> 8 ^ _ARC[(crc ^ byte) & 0xFF]
     return crc
+
+
+def crc16_xmodem(data: bytes) -> int:
+    """CRC-16/XMODEM: poly 0x1021, from 0. Check value 0x31C3."""
+    return binascii.crc_hqx(data, 0)
+
+
+def crc16_ccitt_false(data: bytes) -> int:
+    """CRC-16/CCITT-FALSE: poly 0x1021, from 0xFFFF. Check value 0x29B1."""
+    return binascii.crc_hqx(data, 0xFFFF)
+
+
+def xor8(data: bytes) -> int:
+    """All bytes under exclusive or, as NMEA 0183, TAIP and JT/T 808 check."""
+    check = 0
+    for byte in data:
+        check ^= byte
+    return check
+
+
+def sum8(data: bytes) -> int:
+    """The sum of all bytes, its low eight bits."""
+    return sum(data) & 0xFF

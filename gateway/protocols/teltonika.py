@@ -381,7 +381,7 @@ def read_data(data: bytes, base: int, settings: DeviceSettings, now_us: int) -> 
     layout = LAYOUTS.get(codec)
     if layout is None:
         return Reading((), FrameError(Reason.UNSUPPORTED, base, f"codec {codec:#04x}"))
-    has_wide = codec == CODEC_8 and has_word(settings, WORD_16_BYTE_IO)
+    has_wide = codec == CODEC_8 and settings.has(WORD_16_BYTE_IO)
     reading = read_records(data, base, settings, now_us, layout, has_wide)
     if reading.fault and codec == CODEC_8:
         other = read_records(data, base, settings, now_us, layout, not has_wide)
@@ -431,7 +431,7 @@ def take_record(cursor: Cursor, layout: Layout, has_wide: bool, settings: Device
         course_deg = float(angle) if angle <= 360 else None
         fix = Fix(lat_e7, lon_e7, at_us, satellites > 0, "gnss", None, float(altitude_m), float(speed_kmh), course_deg, satellites)
     kinds = kinds_of(elements, event, priority, settings)
-    if priority == PANIC and not kinds & LIFE and not has_word(settings, WORD_PANIC_IS_ROUTINE):
+    if priority == PANIC and not kinds & LIFE and not settings.has(WORD_PANIC_IS_ROUTINE):
         kinds |= Kind.GENERAL
     is_standing = bool(kinds & LIFE) and priority != PANIC and event not in (ALARM_ELEMENT, MAN_DOWN_ELEMENT)
     battery_percent, battery_v, power_v = power_of(elements, BATTERY_PERCENT_ELEMENT)
@@ -527,7 +527,7 @@ def take_codec7_record(cursor: Cursor, settings: DeviceSettings, now_us: int) ->
     kinds = NO_KIND
     if any(element.number == CODEC_7_SOS_ELEMENT and element.value for element in elements):
         kinds |= Kind.SOS_BUTTON
-    elif stamp >> 30 == PANIC and not has_word(settings, WORD_PANIC_IS_ROUTINE):
+    elif stamp >> 30 == PANIC and not settings.has(WORD_PANIC_IS_ROUTINE):
         kinds |= Kind.GENERAL
     battery_percent, battery_v, _ = power_of(elements, CODEC_7_BATTERY_ELEMENT)
     unread += [f"button {element.value:#04x}" for element in elements if element.number == CODEC_7_BUTTON_ELEMENT]
@@ -575,8 +575,3 @@ def alarm_of(reports: tuple[Report, ...]) -> Report | None:
     for report in alarms:
         kinds |= report.kinds
     return replace(newest, kinds=kinds)
-
-
-def has_word(settings: DeviceSettings, word: str) -> bool:
-    """Does the device's ``config`` hold this word? Words are parted by blanks or commas."""
-    return word in (settings.config or "").replace(",", " ").split()

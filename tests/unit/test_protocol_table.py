@@ -16,14 +16,17 @@ from tests.unit.gt06_frames import IMEI, alarm, login
 from tests.vectors.sheets import NOW_US, OWN_CASES, sheet_files
 
 ROOM = Path(protocols.__file__).parent
-SHARED_FILES = {"__init__", "auto", "base", "listing", "octets"}
-MAY_IMPORT = {"gateway.errors", "gateway.model", "gateway._fastpath", "gateway.protocols.base", "gateway.protocols.octets"}
+SHARED_FILES = {"__init__", "auto", "base", "fields", "listing", "octets", "stream"}
+MAY_IMPORT = {"gateway.errors", "gateway.model", "gateway._fastpath"} | {
+    f"gateway.protocols.{name}" for name in ("base", "fields", "octets", "stream")
+}
 WATCH_BEAT = b"[SG*0101260001*0002*LK]"
 
 
 def family(stem: str) -> str:
-    """The row that a file belongs to: ``gt06_content`` is gt06's."""
-    return stem.split("_")[0]
+    """The row that a file belongs to: ``gt06_content`` is gt06's, ``sia_dc09_cipher`` is sia-dc09's."""
+    rows = [entry.name for entry in PROTOCOLS if f"{stem}_".startswith(entry.name.replace("-", "_") + "_")]
+    return max(rows, key=len, default=stem)
 
 
 def protocol_files() -> list[Path]:
@@ -60,7 +63,7 @@ def test_a_protocol_file_names_its_paper(path: Path) -> None:
 @pytest.mark.parametrize("name", [entry.name for entry in PROTOCOLS])
 def test_witnesses_that_a_head_names_exist(name: str) -> None:
     """The head of a protocol's file says what its families do differently and which vector shows it."""
-    head = ast.get_docstring(ast.parse((ROOM / f"{name}.py").read_text())) or ""
+    head = ast.get_docstring(ast.parse((ROOM / f"{name.replace('-', '_')}.py").read_text())) or ""
     named = re.findall(r"``([a-z0-9]+(?:-[a-z0-9]+)+)``", head)
     assert named, f"{name}.py names no vector"
     assert set(named) <= {case.name for case in OWN_CASES if case.protocol == name}
