@@ -25,6 +25,7 @@ COMMANDS = {
     "roads": ("roads", "road index: build one from OpenStreetMap, ask it for times and units"),
     "decode": ("decode", "hex frames on standard input -> one JSON object a line"),
     "identify": ("identify", "hex on standard input -> the likely protocols, best first"),
+    "protocol": ("protocol", "what devices may speak: list, one in full, the documentation's pages"),
     "sim": ("sim", "press a simulated button; send the traffic of a fleet"),
     "bench": ("bench", "load on a whole gateway, with answers and figures"),
 }

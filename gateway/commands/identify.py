@@ -1,10 +1,6 @@
-"""``gateway identify``: hex on standard input, the likely protocols, best first, with the device id each would read.
-
-It knows the whole table of protocols, so it also prints the page about them.
-"""
+"""``gateway identify``: hex on standard input, the likely protocols, best first, with the device id each would read."""
 
 import argparse
-import inspect
 import json
 import sys
 from collections.abc import Iterable, Iterator
@@ -18,13 +14,9 @@ from gateway.protocols import PROTOCOLS, Row, open_session
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--transport", choices=TRANSPORTS, help="only protocols of this transport")
     parser.add_argument("--json", action="store_true", help="a JSON list a connection")
-    parser.add_argument("--reference", action="store_true", help="print the reference page of all protocols instead")
 
 
 def run(options: argparse.Namespace) -> int:
-    if options.reference:
-        print(reference(), end="")
-        return 0
     found_any = False
     for messages in connections(sys.stdin.buffer):
         found = candidates(messages, options.transport)
@@ -84,35 +76,3 @@ def table(found: list[dict[str, str | int]]) -> str:
     if not found:
         return "no protocol that we know begins with these bytes"
     return "\n".join(f"{one['protocol']:12} {one['confidence']:3} %  {one.get('device', '-')}" for one in found)
-
-
-# -------------------------------------------------------------------------------------------------- reference page
-
-
-_HEAD = """\
-# Device protocols
-
-What devices may speak, from the head of each decoder: the paper it was written from, who speaks it, what they do
-differently, which case of `tests/vectors/` is the witness, and what is not supported. Port: where devices are told to call,
-unless the configuration says otherwise. With `protocol = "auto"` a port recognises what it carries from the first bytes.
-This page is made by `gateway identify --reference`; the test suite keeps it complete.
-
-| protocol | transports | port | compiled |
-| --- | --- | --- | --- |
-"""
-
-
-def reference() -> str:
-    """``docs/protocols.md``."""
-    return _HEAD + "".join(map(_table_row, PROTOCOLS)) + "".join(map(_section, PROTOCOLS))
-
-
-def _table_row(entry: Row) -> str:
-    bridge = {"sms": "a bridge", "http": "the API"}
-    port = str(entry.port) if entry.port else f"by {bridge[entry.transports[0]]}"
-    return f"| [`{entry.name}`](#{entry.name}) | {', '.join(entry.transports)} | {port} | {'yes' if entry.fast else 'no'} |\n"
-
-
-def _section(entry: Row) -> str:
-    paper = inspect.cleandoc(inspect.getmodule(entry.reference).__doc__ or "").replace("``", "`")
-    return f"\n## {entry.name}\n\n{paper}\n"

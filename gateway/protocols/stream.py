@@ -7,7 +7,7 @@ finds the way back after garbage, and takes datagrams apart. The compiled twins 
 import enum
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import ClassVar, Final, NamedTuple
 
@@ -41,6 +41,8 @@ class StreamSession(ABC):
     NAME: ClassVar[str]
     STARTS: ClassVar[re.Pattern[bytes]]
     "One byte with which a frame may begin, as a character class."
+    WORDS: ClassVar[Mapping[str, str]] = {}
+    "Words that a device's ``config`` may hold, and what each says."
     PROMISES_LENGTH: ClassVar[bool] = False
     """A frame is waited for by the length that it promises, and proves itself by a checksum. Noise may promise kilobytes that never
     come: such a wait never hides a whole frame that begins behind it."""

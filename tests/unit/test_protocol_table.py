@@ -16,7 +16,7 @@ from tests.unit.gt06_frames import IMEI, alarm, login
 from tests.vectors.sheets import NOW_US, OWN_CASES, sheet_files
 
 ROOM = Path(protocols.__file__).parent
-SHARED_FILES = {"__init__", "auto", "base", "fields", "listing", "octets", "stream"}
+SHARED_FILES = {"__init__", "auto", "base", "fields", "listing", "octets", "page", "stream"}
 MAY_IMPORT = {"gateway.errors", "gateway.model", "gateway._fastpath"} | {
     f"gateway.protocols.{name}" for name in ("base", "fields", "octets", "stream")
 }
