@@ -25,7 +25,7 @@ bench: $(VENV)/built
 nightly: export GATEWAY_NIGHTLY ?= 1
 nightly: export GATEWAY_KILLS ?= 10000
 nightly: export GATEWAY_SIM_SEEDS ?= 1:20000
-nightly: export GATEWAY_FUZZ_CASES ?= 2000000
+nightly: export GATEWAY_FUZZ_CASES ?= 10000000
 nightly: export GATEWAY_FUZZ_NATIVE_CASES ?= 100000000
 nightly: $(VENV)/built
 	$(BIN)/python -m pytest --timeout=0
