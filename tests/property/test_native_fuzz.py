@@ -1,9 +1,7 @@
 """R-40: no bytes crash a kernel or make it read past their end. The engine is compiled; this file feeds it.
 
-In the normal build a short run looks for crashes and hangs. The nightly run takes the sanitize build (GATEWAY_SANITIZE=1, ASan
-and UBSan) and ``GATEWAY_FUZZ_NATIVE_CASES=100000000``, where one byte read too far ends the process with its stack:
-
-    LD_PRELOAD=$(gcc -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc python -m pytest tests/property/test_native_fuzz.py
+In the normal build a short run looks for crashes and hangs. ``make sanitize`` builds the compiled room with ASan and UBSan, where
+one byte read too far ends the process with its stack, and runs this file with ``GATEWAY_FUZZ_NATIVE_CASES=12500000``.
 """
 
 import os
