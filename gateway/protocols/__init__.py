@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gateway import _fastpath
-from gateway.protocols import app, eview, gt06, sms, teltonika, watch
+from gateway.protocols import app, eview, gt06, queclink, sms, teltonika, watch
 from gateway.protocols.auto import AutoSession
 from gateway.protocols.base import NOTHING_KNOWN, DeviceSettings, Session
 
@@ -42,9 +42,10 @@ PROTOCOLS = (
     Row("gt06", ("tcp",), 5023, gt06.Session, _fastpath.Gt06, gt06.recognise),
     Row("teltonika", ("tcp", "udp"), 5027, teltonika.Session, _fastpath.Teltonika, teltonika.recognise),
     Row("eview", ("tcp",), 5230, eview.Session, None, eview.recognise),
-    Row("watch", ("tcp",), 5093, watch.Session, _fastpath.Watch, watch.recognise),
+    Row("queclink", ("tcp", "udp"), 5004, queclink.Session, None, queclink.recognise),
     Row("sms", ("sms",), 0, sms.Session, None, sms.recognise),
     Row("app", ("http",), 0, app.Session, None, app.recognise),
+    Row("watch", ("tcp",), 5093, watch.Session, _fastpath.Watch, watch.recognise),
 )
 
 
