@@ -117,6 +117,8 @@ class Desk:
         self._undecided: dict[str, str] = {}
         "alarm id -> why it needs a (new) decision"
         self._leads: dict[str, _Lead] = {}
+        self._frameless: set[str] = set()
+        "Identities of presses whose alarm survived a torn group of the journal, and whose raw frame did not."
         self._last_fixes = LastFixes(round(alarm_options.last_fix_s * 1_000_000))
 
     # ------------------------------------------------------------------------------------------ the one fold
@@ -184,7 +186,7 @@ class Desk:
         events: list[ev.Event] = []
         for sighting in sightings:
             events += self._sighted(sighting, link, now)
-        if events:
+        if events or self._is_first_whole_copy(device, sightings):
             kept = ev.FrameKept(
                 device.device_id, frame.protocol, frame.transport, link.listener, frame.raw, trust,
                 frame.refused.reason if frame.refused else None,
@@ -192,6 +194,18 @@ class Desk:
             events.insert(0, kept)
         reply = None if frame.refused else frame.reply
         return Verdict(tuple(events), reply, urgency, device_id=device.device_id)
+
+    def frame_lost(self, key: str) -> None:
+        """While the journal is read: a power cut took the raw frame of this press. The next copy of it is kept."""
+        self._frameless.add(key)
+
+    def _is_first_whole_copy(self, device: Device, sightings: list[Sighting]) -> bool:
+        """Whether the device repeats a press of which the journal has the alarm and not the frame."""
+        if not self._frameless:
+            return False
+        found = self._frameless & {press_key(device.device_id, sighting.report, sighting.raw) for sighting in sightings}
+        self._frameless -= found
+        return bool(found)
 
     def _stranger(self, frame: Frame, link: Link, now: Instant) -> Verdict:
         """Not enrolled: listed for the staff, answered never (no oracle), raised only where the policy says so."""

@@ -28,8 +28,6 @@ from gateway.errors import CommandError, JournalError
 from gateway.journal.options import JournalOptions
 from gateway.journal.recovery import read_back, recover
 from gateway.model import Case, CaseRef, CentreId, Device, DeviceId, Fix, Instant, State, Unit
-from gateway.presses import press_key
-from gateway.protocols import open_session
 from gateway.router.areas import Areas, AreaSource
 from gateway.router.decide import Router
 from gateway.router.options import RoadOptions
@@ -377,24 +375,10 @@ class World:
 
     def _lost(self, entries: list[object]) -> Iterator[str]:
         """An acknowledged press is in the journal, whatever was cut off since."""
-        events = [entry.event for entry in entries]  # type: ignore[attr-defined]
-        kept = {event.raw for event in events if isinstance(event, ev.FrameKept)}
-        # A torn group may have lost the raw frame and kept the alarm: a repetition of the press is then a copy of it.
-        keys = {event.press_key for event in events if isinstance(event, (ev.AlarmRaised, ev.AlarmPressed))}
+        kept = {entry.event.raw for entry in entries if isinstance(entry.event, ev.FrameKept)}  # type: ignore[attr-defined]
         for press in self.presses:
-            if press.acked_at_s is not None and press.frame not in kept and self._key_of(press) not in keys:
+            if press.acked_at_s is not None and press.frame not in kept:
                 yield f"{press.device}: acknowledged at {press.acked_at_s:.3f} s and not in the journal"
-
-    def _key_of(self, press: Press) -> str:
-        """The identity of a press, as a decoder of our own reads it."""
-        imei = self.people.imeis[int(press.device.removeprefix("dev-"))]
-        if press.frame.startswith(b"xx"):
-            session = open_session("gt06", "tcp")
-            session.receive(speak.gt06_login(imei) + press.frame)
-            frame = list(session.frames(START_US))[-1]
-        else:
-            frame = open_session("teltonika", "udp").read(press.frame, START_US)
-        return press_key(press.device, frame.reports[0], frame.raw)
 
     def _unheard(self) -> Iterator[str]:
         """After the storm every press is acknowledged, and its centre knows of an alarm that was open after it."""

@@ -18,6 +18,18 @@ def test_the_raw_frame_is_the_first_thing_that_is_kept() -> None:
     assert verdict.urgency is Urgency.A and verdict.reply == b"ok"
 
 
+def test_a_frame_that_a_power_cut_took_is_kept_when_the_press_comes_again() -> None:
+    story = Story()
+    raised = story.frame(Kind.SOS_BUTTON, WEST).events[1]
+    assert isinstance(raised, ev.AlarmRaised)
+    again = {"reports": (Report(Kind.SOS_BUTTON, replace(WEST, at_us=story.now.wall_us), story.now.wall_us, 1),), "raw": b"raw1"}
+    assert story.frame(Kind.SOS_BUTTON, **again).events == ()
+    story.desk.frame_lost(raised.press_key)
+    (kept,) = story.frame(Kind.SOS_BUTTON, **again).events
+    assert isinstance(kept, ev.FrameKept) and kept.raw == b"raw1"
+    assert story.frame(Kind.SOS_BUTTON, **again).events == ()
+
+
 def test_without_an_alarm_no_position_leaves_the_desk() -> None:
     verdict = Story().frame(Kind.POSITION, WEST)
     assert verdict.events == () and verdict.urgency is Urgency.C and verdict.reply == b"ok"
