@@ -22,8 +22,8 @@ from gateway.model import LIFE, Frame, Kind, Report
 from gateway.protocols.base import NOTHING_KNOWN, DeviceSettings, refused
 from gateway.protocols.gt06_alarms import dialect_of
 from gateway.protocols.gt06_content import report_untrusted
-from gateway.protocols.gt06_topin import TOPIN_TYPES, topin_bytes, topin_report
 from gateway.protocols.octets import bcd_digits, civil_of, crc16_x25, luhn_holds, u16be
+from gateway.protocols.wifi_scan import scan_bytes, scan_report
 
 NAME: Final = "gt06"
 SHORT, LONG = b"\x78\x78", b"\x79\x79"
@@ -42,6 +42,8 @@ LOGIN: Final = 0x01
 ANSWERED: Final = frozenset((LOGIN, 0x13, 0x16, 0x19, 0x23, 0x26, 0x27))
 "Types whose device repeats or reboots when it hears nothing. 0x80-0x82 are our own commands echoed: never answered."
 CLOCK_REQUEST, ADDRESS_REQUEST, ADDRESS_ANSWER = 0x8A, 0x2A, 0x97
+TOPIN_TYPES: Final = (0x17, 0x69)
+"Scans of the Topin dialect, which some devices send to a GT06 port."
 NO_ADDRESS: Final = b"NA&&NA&&0##"
 
 
@@ -81,7 +83,7 @@ def _topin_shape(data: bytes, at: int, left: int) -> tuple[Shape, int]:
         return Shape.WAIT, 0
     if data[at + 3] not in TOPIN_TYPES:
         return Shape.NOISE, 0
-    size = topin_bytes(data, at)
+    size = scan_bytes(data, at)
     if size is None or left < size:
         return Shape.WAIT, 0
     return (Shape.WIFI, size) if size and data[at + size - 2 : at + size] == TAIL else (Shape.NOISE, 0)
@@ -257,7 +259,7 @@ class Session:
             error = FrameError(Reason.IDENTITY, 3, f"message 0x{raw[3]:02x} before a login")
             return refused(NAME, self.transport, raw, error)
         offset_s = self.zone_s if self.settings.clock_offset_s is None else self.settings.clock_offset_s
-        return Frame(NAME, self.transport, raw, self.device, (topin_report(raw, offset_s),), raw[:10] + TAIL)
+        return Frame(NAME, self.transport, raw, self.device, (scan_report(raw, offset_s),), raw[:10] + TAIL)
 
 
 def _header_from(data: bytes, start: int) -> int:

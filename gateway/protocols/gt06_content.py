@@ -10,20 +10,11 @@ from typing import Final
 
 from gateway.errors import FrameError, Reason
 from gateway.model import LIFE, NO_KIND, Cell, Kind, Report
+from gateway.protocols.gps_block import GPS_BYTES, fix_of, gps_report, looks_like_gps, place_of, time_of
 from gateway.protocols.gt06_alarms import CAMERA_CODES, PLAIN, Dialect, status_kinds
-from gateway.protocols.gt06_blocks import (
-    CELL_SIZES,
-    GPS_BYTES,
-    battery_of,
-    cells_of,
-    fix_of,
-    gps_report,
-    looks_like_gps,
-    place_of,
-    time_of,
-    wifi_of,
-)
+from gateway.protocols.gt06_blocks import CELL_SIZES, battery_of, cells_of
 from gateway.protocols.octets import u16be, u32be
+from gateway.protocols.wifi_scan import wifi_of
 
 STATUS_BYTES: Final = 5
 "Terminal information 1, voltage 1, GSM 1, alarm 1, language 1."
