@@ -241,9 +241,11 @@ class Frame:
     device: str | None = field(default=None, repr=False)
     reports: tuple[Report, ...] = ()
     reply: bytes | None = field(default=None, repr=False)
-    "What the protocol wants back, to be sent only after the frame is accepted."
+    "What the protocol wants back, to be sent only after the frame is accepted; of a refused frame, what says so."
     refused: Refusal | None = None
     unverified: Report | None = None
+    stranger_reply: bytes | None = field(default=None, repr=False)
+    "What the protocol says to a sender that is not enrolled; None: nothing, which is the rule."
 
     @property
     def kinds(self) -> Kind:

@@ -72,7 +72,15 @@ class Session(Protocol):
         """One whole message: a datagram, an SMS, or a frame delimited elsewhere. Never raises for what it holds."""
 
 
-def refused(protocol: str, transport: str, raw: bytes, error: FrameError, device: str | None = None, unverified: Report | None = None) -> Frame:
-    """The frame that says why it was not believed."""
+def refused(
+    protocol: str,
+    transport: str,
+    raw: bytes,
+    error: FrameError,
+    device: str | None = None,
+    unverified: Report | None = None,
+    reply: bytes | None = None,
+) -> Frame:
+    """The frame that says why it was not believed. ``reply``: where the protocol tells the sender so."""
     refusal = Refusal(error.reason.name.lower(), error.offset, error.detail)
-    return Frame(protocol, transport, raw, device=device, refused=refusal, unverified=unverified)
+    return Frame(protocol, transport, raw, device=device, reply=reply, refused=refusal, unverified=unverified)
