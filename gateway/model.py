@@ -241,11 +241,11 @@ class Frame:
     device: str | None = field(default=None, repr=False)
     reports: tuple[Report, ...] = ()
     reply: bytes | None = field(default=None, repr=False)
-    "What the protocol wants back, to be sent only after the frame is accepted; of a refused frame, what says so."
+    "What the protocol wants back, to be sent only after the frame is accepted."
     refused: Refusal | None = None
     unverified: Report | None = None
-    stranger_reply: bytes | None = field(default=None, repr=False)
-    "What the protocol says to a sender that is not enrolled; None: nothing, which is the rule."
+    farewell: bytes | None = field(default=None, repr=False)
+    "What the protocol says before it hangs up on a sender that is not enrolled or not believed; None: nothing, which is the rule."
 
     @property
     def kinds(self) -> Kind:

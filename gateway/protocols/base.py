@@ -79,8 +79,8 @@ def refused(
     error: FrameError,
     device: str | None = None,
     unverified: Report | None = None,
-    reply: bytes | None = None,
+    farewell: bytes | None = None,
 ) -> Frame:
-    """The frame that says why it was not believed. ``reply``: where the protocol tells the sender so."""
+    """The frame that says why it was not believed. ``farewell``: where the protocol tells the sender so."""
     refusal = Refusal(error.reason.name.lower(), error.offset, error.detail)
-    return Frame(protocol, transport, raw, device=device, reply=reply, refused=refusal, unverified=unverified)
+    return Frame(protocol, transport, raw, device=device, refused=refusal, unverified=unverified, farewell=farewell)

@@ -89,16 +89,16 @@ class Session(StreamSession):
         return Content(told.reports, http.OK)
 
     def read_one(self, raw: bytes, now_us: int) -> Frame:
-        """One request, with the answer also to what is refused."""
+        """One request, with what is said to a stranger or about a request that cannot be read."""
         self.device = None  # a request without an id says nothing about who sent the one before it
         try:
             reports, reply = self.content_untrusted(raw, now_us)
         except WrongToken as error:
-            return refused(NAME, self.transport, raw, error, reply=http.NOT_FOUND)
+            return refused(NAME, self.transport, raw, error, farewell=http.NOT_FOUND)
         except FrameError as error:
             unverified = self.unverified(raw, error, now_us)
             return refused(NAME, self.transport, raw, error, self.device, unverified, None if unverified else http.BAD_REQUEST)
-        return Frame(NAME, self.transport, raw, self.device, reports, reply, stranger_reply=http.NOT_FOUND)
+        return Frame(NAME, self.transport, raw, self.device, reports, reply, farewell=http.NOT_FOUND)
 
     def unverified(self, raw: bytes, error: FrameError, now_us: int) -> Report | None:
         """An alarm that stands readable in a request which cannot be read; never for a device that has a token."""

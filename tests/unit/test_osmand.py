@@ -35,7 +35,7 @@ def chunked(body: bytes) -> bytes:
 
 def test_a_stranger_and_a_wrong_token_get_the_same_bytes() -> None:
     known, wrong = read(POSITION), read(POSITION, "token=k7")
-    assert known.stranger_reply == wrong.reply == osmand_http.NOT_FOUND
+    assert known.farewell == wrong.farewell == osmand_http.NOT_FOUND
     assert wrong.refused and wrong.device is None and wrong.unverified is None
 
 
@@ -73,7 +73,7 @@ def test_what_never_ends_is_refused_and_not_kept(endless: bytes) -> None:
     session, refusals, most = opened(), 0, 0
     for at in range(0, len(endless), 2_048):
         session.receive(endless[at : at + 2_048])
-        refusals += sum(1 for frame in session.frames(NOW_US) if frame.refused and frame.reply == osmand_http.BAD_REQUEST)
+        refusals += sum(1 for frame in session.frames(NOW_US) if frame.refused and frame.farewell == osmand_http.BAD_REQUEST)
         most = max(most, session.pending_bytes)
     assert refusals
     assert most <= osmand_http.HEAD_BYTES_MAX + osmand_http.BODY_BYTES_MAX + osmand_http.CHUNKS_MAX * osmand_http.CHUNK_LINE_BYTES_MAX
@@ -141,7 +141,8 @@ def test_no_request_hurts(data: st.DataObject) -> None:
     session.receive(bytes(raw))
     for frame in [*session.frames(NOW_US), session.read(bytes(raw), NOW_US)]:
         assert not (frame.refused and frame.reports)
-        assert frame.reply or frame.unverified
+        assert bool(frame.reply) == (frame.refused is None)
+        assert frame.farewell or frame.unverified
 
 
 KEYS = ["location", "coords", "extras", "alarm", "battery", "level", "device_id", "id", "latitude", "longitude", "timestamp", "mock", "speed"]
