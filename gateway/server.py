@@ -407,7 +407,7 @@ async def serve(
     """
     clock = clock or SystemClock()
     data_dir = Path(config.gateway.data_dir)
-    known = Known(frozenset(row.name for row in PROTOCOLS), frozenset(centre.id for centre in config.centre))
+    known = Known({row.name: row.words for row in PROTOCOLS}, frozenset(centre.id for centre in config.centre))
     options = JournalOptions(reserve_mib=config.gateway.reserve_mib)
     async with AsyncExitStack() as stack:
         registry = stack.enter_context(open_registry(data_dir, known))

@@ -81,7 +81,7 @@ def _flag(field: Field) -> str:
 
 def run(options: argparse.Namespace) -> int:
     config = load_config(options.config_file)
-    known = Known(frozenset(row.name for row in PROTOCOLS), frozenset(centre.id for centre in config.centre))
+    known = Known({row.name: row.words for row in PROTOCOLS}, frozenset(centre.id for centre in config.centre))
     with open_registry(config.gateway.data_dir, known) as registry:
         if registry.damage:
             print(f"gateway {options.noun.name}: warning: {registry.damage}", file=sys.stderr)

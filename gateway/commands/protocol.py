@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gateway.errors import CommandError
 from gateway.protocols import PROTOCOLS, row
-from gateway.protocols.page import index_page, page_of, words_of
+from gateway.protocols.page import index_page, page_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,7 +60,7 @@ def _facts(name: str) -> dict[str, object]:
     entry = row(name)
     return {
         "protocol": name, "transports": list(entry.transports), "port": entry.port or None, "compiled": entry.fast is not None,
-        "config_words": dict(words_of(entry)),
+        "config_words": dict(entry.words),
     }  # fmt: skip
 
 

@@ -4,7 +4,7 @@ A new protocol is one file in this folder, one vector file in ``tests/vectors/``
 listeners and the commands pick it up from the row.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -35,6 +35,12 @@ class Row:
     recognise: Callable[[bytes], int]
     """How surely the first bytes of a connection are this protocol's: 0 cannot be, 1-49 could become so when more bytes come,
     50-100 decided."""
+
+    @property
+    def words(self) -> Mapping[str, str]:
+        """Words that a device's ``config`` may hold for this protocol, and what each says."""
+        words: Mapping[str, str] = getattr(self.reference, "WORDS", {})
+        return words
 
 
 PROTOCOLS = (

@@ -4,7 +4,7 @@ import importlib
 import inspect
 import pkgutil
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from types import ModuleType
 from typing import Final
 
@@ -56,12 +56,6 @@ def page_of(entry: Row) -> str:
     return f"# {entry.name}\n\n{paper}\n" + "".join(_sections(entry)) + f"\n{MADE_BY} [All protocols](README.md)\n"
 
 
-def words_of(entry: Row) -> Mapping[str, str]:
-    """Words that a device's ``config`` may hold for this protocol, and what each says."""
-    words: Mapping[str, str] = getattr(entry.reference, "WORDS", {})
-    return words
-
-
 def _index_row(entry: Row) -> str:
     head = inspect.cleandoc(inspect.getmodule(entry.reference).__doc__ or "").split("\n")[0].rstrip(".").replace("|", "/").replace("``", "`")
     twin = "yes" if entry.fast else "no"
@@ -74,10 +68,9 @@ def _port(entry: Row) -> str:
 
 def _sections(entry: Row) -> Iterator[str]:
     yield f"\n## Set up\n\n{_set_up(entry)}"
-    words = words_of(entry)
-    if words:
+    if entry.words:
         yield "\nWords that the device's `config` may hold, parted by blanks:\n\n| word | says |\n| --- | --- |\n"
-        yield "".join(f"| `{word}` | {meaning} |\n" for word, meaning in words.items())
+        yield "".join(f"| `{word}` | {meaning} |\n" for word, meaning in entry.words.items())
     sources = "\n".join(inspect.getsource(module) for module in _modules(entry))
     kinds = Kind(0)
     for name in re.findall(r"\bKind\.([A-Z_]+)\b", sources):

@@ -226,7 +226,7 @@ DEVICE = Noun(
               "up to 16 names of 2 to 64 plain characters", "list", ()),
         Field("protocol", _text(32), "The protocol it speaks.", "name of a protocol"),
         Field("model", _text(64), "Maker and model.", "text"),
-        Field("config", _text(64), "Variant of the protocol that it was set up with, where the frames do not say.", "text"),
+        Field("config", _text(256), "Words for its protocol, parted by blanks: a variant, a switch. The protocol's page lists them.", "text"),
         Field("case_ref", read_id, "The case that it protects.", "reference of a case"),
         Field("unit_id", read_id, "The unit whose tracker it is: it moves the unit and never raises an alarm for a case.", "call sign of a unit"),
         Field("state", _choice("provisioned", "active", "suspended", "retired"), "For people; an alarm passes in every state.",

@@ -4,7 +4,7 @@ A change that breaks a rule is refused as a whole, with the name of what stands 
 back as warnings.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -20,7 +20,8 @@ INTERVAL_HIGH_RISK_S = 180
 class Known:
     """What the configuration and the protocols know; None: not told, so nothing is said about it."""
 
-    protocols: frozenset[str] | None = None
+    protocols: Mapping[str, Collection[str]] | None = None
+    "Device protocols, each with the words that a device's ``config`` may hold for it: ``no_sack``, or ``interval=…`` with a value."
     centres: frozenset[str] | None = None
 
 
@@ -103,8 +104,23 @@ def _check_device(snapshot: Snapshot, key: str, before: Values | None, after: Va
         raise _missing(snapshot, "device", key, "unit", str(unit_id))
     if known.protocols is not None and after.get("protocol") not in (None, *known.protocols):
         yield f"protocol {after['protocol']} is none of this version: {', '.join(sorted(known.protocols))}"
+    yield from _odd_words(after, known)
     if not names and not after.get("app_key_hex"):
         yield "no identifiers: nothing on the wire will be taken for this device"
+
+
+def _odd_words(after: Values, known: Known) -> Iterator[str]:
+    """Words of ``config`` that the device's protocol does not know: a switch that is misspelt does nothing."""
+    if known.protocols is None or not after.get("config"):
+        return
+    protocol = str(after.get("protocol") or "")
+    words = known.protocols.get(protocol) if protocol else [word for some in known.protocols.values() for word in some]
+    for word in str(after["config"]).replace(",", " ").split() if words is not None else ():
+        name, equals, _ = word.partition("=")
+        if not any(known_word == word or (equals and known_word.startswith(name + "=")) for known_word in words or ()):
+            guess = get_close_matches(word, words or (), n=1)
+            hint = f"did you mean {guess[0]}?" if guess else f"known: {', '.join(words or ()) or 'none'}"
+            yield f"config word {word} says nothing to {protocol or 'any protocol'}; {hint}"
 
 
 def _check_binding(snapshot: Snapshot, key: str, before: Values | None, after: Values, case_ref: str) -> Iterator[str]:

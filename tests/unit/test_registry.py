@@ -361,12 +361,30 @@ def test_the_last_admin_stays(registry: Registry) -> None:
 
 
 def test_names_that_the_configuration_does_not_know_are_warnings() -> None:
-    registry = opened(known=Known(frozenset({"gt06"}), frozenset({"cic-ovl"})))
+    registry = opened(known=Known({"gt06": ()}, frozenset({"cic-ovl"})))
     assert "none of this version" in str(put(registry, "device", "dev-1", protocol="gt60")["warnings"])
     assert "no centre cic-x is configured" in str(put(registry, "case", "GE-1", centre_refs={"cic-x": "1", "cic-ovl": "2"})["warnings"])
     user = put(registry, "user", "kees", role="operator", secret_hash=TOKEN_HASH, centre_id="cic-x")
     assert "no centre cic-x is configured" in str(user["warnings"])
     assert put(registry, "user", "kees", centre_id="*")["warnings"] == []
+
+
+@pytest.mark.parametrize(
+    ("protocol", "config", "complaint"),
+    [
+        ("queclink", "no_sak", "did you mean no_sack?"),
+        ("queclink", "no_sack,man_down=GTXYZ", None),
+        ("queclink", "man_down", "did you mean man_down=…?"),
+        ("gt06", "no_sack", "known: none"),
+        (None, "no_sack", None),
+        ("gt60", "no_sack", None),
+    ],
+)
+def test_a_misspelt_word_of_the_config_is_a_warning(protocol: str | None, config: str, complaint: str | None) -> None:
+    known = Known({"gt06": (), "queclink": ("no_sack", "man_down=…")})
+    warnings = [text for text in put(opened(known=known), "device", "dev-1", protocol=protocol, config=config)["warnings"] if "config word" in text]
+    assert len(warnings) == (complaint is not None)
+    assert complaint is None or complaint in warnings[0]
 
 
 # ------------------------------------------------------------------------------------------------- together
