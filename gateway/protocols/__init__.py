@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gateway import _fastpath
-from gateway.protocols import app, eview, gt06, osmand, queclink, sms, teltonika, topin, watch
+from gateway.protocols import app, eview, gt06, osmand, queclink, sms, teltonika, topin, watch, xexun
 from gateway.protocols.auto import AutoSession
 from gateway.protocols.base import NOTHING_KNOWN, DeviceSettings, Session
 
@@ -53,6 +53,7 @@ PROTOCOLS = (
     Row("app", ("http",), 0, app.Session, None, app.recognise),
     Row("topin", ("tcp",), 5050, topin.Session, None, topin.recognise),
     Row("watch", ("tcp",), 5093, watch.Session, _fastpath.Watch, watch.recognise),
+    Row("xexun", ("tcp",), 5006, xexun.Session, None, xexun.recognise),
     Row("osmand", ("http", "tcp"), 5055, osmand.Session, None, osmand.recognise),
 )
 

@@ -33,6 +33,7 @@ NO_COMPANIONS = {
     "gps103": "a report has one keyword",
     "topin": "an SOS frame has no content",
     "trv": "a report has one alarm code",
+    "xexun": "a sentence has one keyword",
     "laipac": "a report has one event code",
     "osmand": "a request names one alarm",
     "tetra-lip": "a report has one reason for sending",
