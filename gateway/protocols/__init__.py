@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gateway import _fastpath
-from gateway.protocols import app, eview, gt06, osmand, queclink, sms, teltonika, topin, watch, xexun
+from gateway.protocols import app, eview, gt06, h02, osmand, queclink, sms, teltonika, topin, watch, xexun
 from gateway.protocols.auto import AutoSession
 from gateway.protocols.base import NOTHING_KNOWN, DeviceSettings, Session
 
@@ -51,6 +51,7 @@ PROTOCOLS = (
     Row("queclink", ("tcp", "udp"), 5004, queclink.Session, None, queclink.recognise),
     Row("sms", ("sms",), 0, sms.Session, None, sms.recognise),
     Row("app", ("http",), 0, app.Session, None, app.recognise),
+    Row("h02", ("tcp", "udp"), 5013, h02.Session, None, h02.recognise),
     Row("topin", ("tcp",), 5050, topin.Session, None, topin.recognise),
     Row("watch", ("tcp",), 5093, watch.Session, _fastpath.Watch, watch.recognise),
     Row("xexun", ("tcp",), 5006, xexun.Session, None, xexun.recognise),
