@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gateway import _fastpath
-from gateway.protocols import app, eview, gt06, h02, osmand, queclink, sms, teltonika, topin, watch, xexun
+from gateway.protocols import app, eview, gt06, h02, jt808, osmand, queclink, sms, teltonika, topin, watch, xexun
 from gateway.protocols.auto import AutoSession
 from gateway.protocols.base import NOTHING_KNOWN, DeviceSettings, Session
 
@@ -54,6 +54,7 @@ PROTOCOLS = (
     Row("h02", ("tcp", "udp"), 5013, h02.Session, None, h02.recognise),
     Row("topin", ("tcp",), 5050, topin.Session, None, topin.recognise),
     Row("watch", ("tcp",), 5093, watch.Session, _fastpath.Watch, watch.recognise),
+    Row("jt808", ("tcp", "udp"), 5015, jt808.Session, None, jt808.recognise),
     Row("xexun", ("tcp",), 5006, xexun.Session, None, xexun.recognise),
     Row("osmand", ("http", "tcp"), 5055, osmand.Session, None, osmand.recognise),
 )
