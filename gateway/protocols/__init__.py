@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gateway import _fastpath
-from gateway.protocols import app, eview, gt06, h02, jt808, osmand, queclink, sms, teltonika, topin, watch, xexun
+from gateway.protocols import app, eview, gt06, h02, jt808, laipac, osmand, queclink, sms, teltonika, topin, watch, xexun
 from gateway.protocols.auto import AutoSession
 from gateway.protocols.base import NOTHING_KNOWN, DeviceSettings, Session
 
@@ -56,6 +56,7 @@ PROTOCOLS = (
     Row("watch", ("tcp",), 5093, watch.Session, _fastpath.Watch, watch.recognise),
     Row("jt808", ("tcp", "udp"), 5015, jt808.Session, None, jt808.recognise),
     Row("xexun", ("tcp",), 5006, xexun.Session, None, xexun.recognise),
+    Row("laipac", ("tcp", "udp"), 5045, laipac.Session, None, laipac.recognise),
     Row("osmand", ("http", "tcp"), 5055, osmand.Session, None, osmand.recognise),
 )
 
