@@ -15,11 +15,23 @@ cdef enum Status:
     IDENTITY = 7
     STATUS_END = 8
 
+cdef enum Shape:
+    # stream.Shape: what bytes that begin like a frame turn out to be.
+    WAIT
+    NOISE
+    FRAME
+    SPOILT
+
 cdef enum:
     # A frame with more of them than this is handed over.
     CELLS_MAX = 8
     WIFI_MAX = 8
     UNREAD_MAX = 4
+    READINGS_MAX = 255  # a Teltonika packet counts its records in one byte
+    REPLY_BYTES_MAX = 128
+    DEVICE_BYTES_MAX = 32
+    NESTED_MAX = 8  # stream.NESTED_MAX
+    KERNELS_MAX = 16
 
 cdef struct CellReading:
     uint64_t cid
@@ -69,3 +81,49 @@ cdef struct Fault:
     int64_t expected
     int64_t found
     int what
+
+cdef struct Split:
+    # Where the splitter stands in the bytes of one connection; ``claimed`` and ``looked`` count from ``start``. See stream.py.
+    Py_ssize_t start
+    int64_t skipped_bytes
+    int32_t claimed
+    int32_t looked
+    uint8_t nested
+    uint8_t is_lost
+    uint8_t is_behind  # ``shape`` looks for a whole frame behind the beginning of one that is still incomplete
+
+cdef struct Line:
+    # One connection as the kernels know it: nothing else is remembered from frame to frame.
+    Split split
+    int32_t clock_offset_s  # as the registry says
+    int32_t zone_s  # as the device said
+    uint32_t words  # switches of its settings, as the kernel's ``prepare`` numbers them
+    uint8_t dialect  # likewise
+    uint8_t has_clock_offset
+    uint8_t is_datagram
+    uint8_t is_renamed  # ``device`` was written since somebody looked
+    uint8_t device_bytes  # 0: nobody has said who it is
+    uint8_t device[DEVICE_BYTES_MAX]
+
+cdef struct Told:
+    # What a kernel wrote down of one frame. Large: one for each thread that reads.
+    Fault fault
+    int count
+    int reply_bytes  # 0: no answer
+    uint8_t is_unverified  # of a refused frame: readings[0] is the alarm that is readable all the same
+    uint8_t reply[REPLY_BYTES_MAX]
+    Reading readings[READINGS_MAX]
+
+cdef struct Kernel:
+    # One protocol as the compiled room knows it. All but ``prepare`` run without the GIL and write to their arguments only.
+    uint8_t starts[256]  # with which bytes a frame may begin
+    uint8_t promises_length
+    uint8_t joins_datagrams
+    # What begins here (at least one byte; ``size`` comes in as 1 and goes out as stream.py wants it).
+    Shape (*shape)(const uint8_t *data, Py_ssize_t left, const Line *line, Py_ssize_t *size) noexcept nogil
+    # One whole frame, wherever it was delimited: everything is checked.
+    Status (*read)(const uint8_t *raw, Py_ssize_t length, Line *line, int64_t now_us, Told *told) noexcept nogil
+    # What the registry says about the device -> ``words`` and ``dialect``.
+    int (*prepare)(Line *line, object settings) except -1
+    # For the fuzzer: make length and checksum right again; the new length, at most ``room``.
+    Py_ssize_t (*repair)(uint8_t *data, Py_ssize_t length, Py_ssize_t room) noexcept nogil

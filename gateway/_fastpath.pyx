@@ -10,6 +10,7 @@ from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcmp, memcpy, memmove, memset
 
 from dataclasses import fields as dataclass_fields
+from dataclasses import replace as dataclass_replace
 
 from gateway.errors import FrameError, Reason
 from gateway.model import LIFE, Cell, Fix, Frame, Kind, Refusal, Report, Wifi
@@ -17,6 +18,8 @@ from gateway.model import LIFE, Cell, Fix, Frame, Kind, Refusal, Report, Wifi
 include "_fastpath_bytes.pxi"
 include "_fastpath_checksums.pxi"
 include "_fastpath_reports.pxi"
+include "_fastpath_stream.pxi"
+include "_fastpath_fields.pxi"
 include "_fastpath_gt06.pxi"
 include "_fastpath_teltonika.pxi"
 include "_fastpath_watch.pxi"
@@ -31,64 +34,78 @@ def status_names():
 
 
 def checksum(str name not None, bytes data not None):
-    """The 16-bit checksum that a device protocol uses: ``x25`` (GT06) or ``arc`` (Teltonika)."""
-    if name == "x25":
+    """A checksum as device protocols have them, by the name that it has in ``protocols/octets.py``."""
+    if name == "crc16_x25":
         return crc16_x25(data, len(data))
-    if name == "arc":
+    if name == "crc16_arc":
         return crc16_arc(data, len(data))
+    if name == "crc16_xmodem":
+        return crc16_xmodem(data, len(data))
+    if name == "crc16_ccitt_false":
+        return crc16_ccitt_false(data, len(data))
+    if name == "xor8":
+        return xor8(data, len(data))
+    if name == "sum8":
+        return sum8(data, len(data))
     raise KeyError(name)
 
 
+cdef Told *TOLD = <Told *> malloc(sizeof(Told))
+if TOLD == NULL:
+    raise MemoryError
+# One for all sessions: they run under the GIL, and nothing that makes a frame of it reads another.
+
+
 @cython.final
 @cython.auto_pickle(False)
-cdef class Gt06:
-    """One connection of a GT06 device, compiled: around a reference session, which reads what is rare."""
+cdef class Twin:
+    """One connection of a device, or the datagrams of one sender, compiled: around a reference session, which reads what is rare."""
 
     cdef object reference
     cdef object known
+    cdef object name
     cdef readonly object transport
     cdef readonly object device
     cdef bytes buffer
-    cdef Gt06Split split
-    cdef Gt06Dialect dialect
-    cdef int64_t clock_offset_s
-    cdef bint clock_set
-    cdef int32_t zone_s
+    cdef const Kernel *kernel
+    cdef Line line
 
     def __cinit__(self, reference not None):
         self.reference = reference
+        self.name = reference.NAME
+        self.kernel = &KERNELS[<int> KERNEL_NUMBERS[self.name]]
         self.transport = reference.transport
-        self.device = reference.device
-        self.zone_s = reference.zone_s
+        self.line.is_datagram = reference.transport == "udp"
         self.buffer = b""
+        self._take_back()
         self.settings = reference.settings
 
     @property
-    def pending_bytes(self):
-        """Bytes that wait for the rest of their frame."""
-        return len(self.buffer) - self.split.start
-
-    @property
     def settings(self):
-        """What the registry says about the device; may be replaced once the login has told which one it is."""
+        """What the registry says about the device; may be replaced once a frame has told which one it is."""
         return self.known
 
     @settings.setter
     def settings(self, settings not None):
-        self.clock_set = settings.clock_offset_s is not None
-        self.clock_offset_s = settings.clock_offset_s or 0
-        self.dialect = gt06_dialect(settings.model)
+        self.line.has_clock_offset = settings.clock_offset_s is not None
+        self.line.clock_offset_s = settings.clock_offset_s or 0
+        self.kernel.prepare(&self.line, settings)
         self.known = self.reference.settings = settings
+
+    @property
+    def pending_bytes(self):
+        """Bytes that wait for the rest of their frame."""
+        return len(self.buffer) - self.line.split.start
 
     @property
     def skipped_bytes(self):
         """Bytes that belonged to no frame, so far."""
-        return self.split.skipped_bytes
+        return self.line.split.skipped_bytes
 
     def receive(self, bytes data not None):
         """Take the next bytes of the stream."""
-        self.buffer = self.buffer[self.split.start:] + data
-        self.split.start = 0
+        self.buffer = self.buffer[self.line.split.start:] + data
+        self.line.split.start = 0
 
     def frames(self, now_us):
         """Every frame that is complete by now, in order."""
@@ -96,311 +113,108 @@ cdef class Gt06:
             yield frame
 
     def read(self, bytes raw not None, now_us):
-        """One whole message. Never raises for what it holds."""
-        cdef Py_ssize_t length = len(raw), size = 0
-        cdef const uint8_t *lent = lend(raw, length)
-        cdef Fault fault
-        cdef Status status = gt06_require(lent, length, &fault)
-        cdef bint is_topin = False
-        if status != OK and fault.what != FAULT_HEADER and lent[0] == 0x78:
-            is_topin = gt06_topin_shape(lent, length, &size) == GT06_WIFI and size == length
-        give_back(lent)
-        if status == OK:
-            return self._believe(raw, now_us)
-        if is_topin:
-            return self._handover(raw, now_us)
-        return self._doubt(raw, now_us, status, &fault)
+        """One whole message: a frame delimited elsewhere, or a datagram, which may hold several. Never raises for what it holds."""
+        cdef list parts
+        if not self.line.is_datagram or not self.kernel.joins_datagrams:
+            return self._read_one(raw, raw, now_us)
+        parts = self._parts(raw)
+        if len(parts) < 2:
+            return self._read_one(parts[0] if parts else raw, raw, now_us)
+        return self.reference.joined(raw, [self._read_one(part, part, now_us) for part in parts])
+
+    def tally(self, bytes data not None, now_us):
+        """Receive, split and read without making an object of what is not handed over: (frames, refused, handed over, kinds)."""
+        cdef Tally tally
+        cdef Py_ssize_t at = 0, size = 0, length
+        cdef const uint8_t *lent
+        cdef Status status = HANDOVER
+        kinds = Kind(0)
+        memset(&tally, 0, sizeof(tally))
+        self.receive(data)
+        length = len(self.buffer)
+        lent = lend(self.buffer, length)
+        try:
+            while status == HANDOVER:
+                status = tally_run(self.kernel, lent, length, &self.line, now_us, TOLD, &tally, &at, &size)
+                if status == HANDOVER:
+                    frame = self._handover(self.buffer[at:at + size], now_us)
+                    tally.refused += frame.refused is not None
+                    kinds |= frame.kinds
+        finally:
+            give_back(lent)
+        if self.line.is_renamed:
+            self._rename()
+        return tally.frames, tally.refused, tally.handed_over, kinds | kind_set(tally.kinds)
 
     cdef object _next(self, object now_us):
-        cdef Py_ssize_t at = 0, size = 0
-        cdef const uint8_t *lent = lend(self.buffer, len(self.buffer))
-        cdef Gt06Shape shape = gt06_next(lent, len(self.buffer), &self.split, &at, &size)
+        cdef Py_ssize_t at = 0, size = 0, length = len(self.buffer)
+        cdef const uint8_t *lent = lend(self.buffer, length)
+        cdef Shape shape = stream_next(self.kernel, lent, length, &self.line, &at, &size)
         cdef bytes raw
         give_back(lent)
-        if shape == GT06_WAIT:
+        if shape == WAIT:
             return None
         raw = self.buffer[at:at + size]
-        if shape == GT06_FRAME:
-            return self._believe(raw, now_us)
-        return self.read(raw, now_us) if shape == GT06_SPOILT else self._handover(raw, now_us)
+        return self._read_one(raw, raw, now_us)
 
-    cdef object _believe(self, bytes raw, object now_us):
-        """A delimited frame whose checksum is right."""
-        cdef Py_ssize_t length = len(raw), reply_bytes
-        cdef const uint8_t *lent = lend(raw, length)
-        cdef uint8_t reply[GT06_REPLY_BYTES]
-        cdef char digits[16]
-        cdef int32_t zone_s = 0
-        cdef Reading reading
-        cdef Fault fault
-        cdef Status status
-        cdef uint8_t kind = lent[3 if lent[0] == 0x78 else 4]
-        if kind == GT06_LOGIN:
-            status = gt06_login(lent, length, digits, &zone_s, &reading, &fault)
-        elif self.device is None:
-            status = blame(&fault, IDENTITY, FAULT_NO_LOGIN, 3 if lent[0] == 0x78 else 4, 0, kind)
-        else:
-            status = gt06_report(lent, length, &self.dialect, self._offset_us(), &reading, &fault)
-        reply_bytes = gt06_put_reply(lent, length, reply)
+    cdef list _parts(self, bytes raw):
+        """The frames of a datagram."""
+        cdef Py_ssize_t at = 0, size = 0
+        cdef int64_t skipped_bytes = self.line.split.skipped_bytes
+        cdef const uint8_t *lent = lend(raw, len(raw))
+        cdef list parts = []
+        memset(&self.line.split, 0, sizeof(Split))
+        self.line.split.skipped_bytes = skipped_bytes
+        while stream_next(self.kernel, lent, len(raw), &self.line, &at, &size) != WAIT:
+            parts.append(raw[at:at + size])
+        self.line.split.start = 0
+        give_back(lent)
+        return parts
+
+    cdef object _read_one(self, bytes part, bytes raw, object now_us):
+        """One frame; ``raw``: the datagram that holds it and nothing else, or itself."""
+        cdef const uint8_t *lent = lend(part, len(part))
+        cdef Status status = read_frame(self.kernel, lent, len(part), &self.line, now_us, TOLD)
+        cdef int at
         give_back(lent)
         if status == HANDOVER:
-            return self._handover(raw, now_us)
+            frame = self._handover(part, now_us)
+            return frame if part is raw else dataclass_replace(frame, raw=raw)
+        if self.line.is_renamed:
+            self._rename()
         if status != OK:
-            return refused_frame("gt06", self.transport, raw, self.device, status, &fault, None)
-        if kind == GT06_LOGIN:
-            self.zone_s = zone_s
-            self.device = digits[1:16].decode("ascii") if digits[0] == 48 else digits[:16].decode("ascii")
-        answer = PyBytes_FromStringAndSize(<char *> reply, reply_bytes) if reply_bytes else None
-        return frame_of("gt06", self.transport, raw, self.device, (report_of(&reading),), answer)
-
-    cdef object _doubt(self, bytes raw, object now_us, Status status, const Fault *why):
-        """A frame that is refused, with the alarm that is readable in spite of a wrong checksum."""
-        cdef const uint8_t *lent
-        cdef Reading reading
-        cdef Fault fault
-        cdef Status read = FIELD
-        if status == CHECKSUM and self.device is not None and raw[3 if raw[0] == 0x78 else 4] != GT06_LOGIN:
-            lent = lend(raw, len(raw))
-            read = gt06_report(lent, len(raw), &self.dialect, self._offset_us(), &reading, &fault)
-            give_back(lent)
-            if read == HANDOVER:
-                return self._handover(raw, now_us)
-        unverified = report_of(&reading) if read == OK and reading.kinds & KIND_LIFE_KNOWN else None
-        return refused_frame("gt06", self.transport, raw, self.device, status, why, unverified)
+            unverified = report_of(&TOLD.readings[0]) if TOLD.is_unverified else None
+            return refused_frame(self.name, self.transport, raw, self.device, status, &TOLD.fault, unverified)
+        reply = PyBytes_FromStringAndSize(<char *> TOLD.reply, TOLD.reply_bytes) if TOLD.reply_bytes else None
+        reports = tuple([report_of(&TOLD.readings[at]) for at in range(TOLD.count)])
+        return frame_of(self.name, self.transport, raw, self.device, reports, reply)
 
     cdef object _handover(self, bytes raw, object now_us):
         """Let the reference read it, in the state in which this connection is."""
-        self.reference.device, self.reference.zone_s = self.device, self.zone_s
-        frame = self.reference.read(raw, now_us)
-        self.device, self.zone_s = self.reference.device, self.reference.zone_s
+        if self.line.is_renamed:
+            self._rename()
+        self.reference.device, self.reference.zone_s = self.device, self.line.zone_s
+        frame = self.reference.read_one(raw, now_us)
+        self._take_back()
         return frame
 
-    cdef inline int64_t _offset_us(self) noexcept:
-        return (self.clock_offset_s if self.clock_set else self.zone_s) * 1000000
-
-
-@cython.final
-@cython.auto_pickle(False)
-cdef class Teltonika:
-    """One connection of a Teltonika device, or the datagrams of one sender, compiled: around a reference session, which
-    reads what is rare."""
-
-    cdef object reference
-    cdef object known
-    cdef readonly object transport
-    cdef readonly object device
-    cdef bytes buffer
-    cdef TeltonikaSplit split
-    cdef TeltonikaHabits habits
-    cdef bint is_udp
-
-    def __cinit__(self, reference not None):
-        self.reference = reference
-        self.transport = reference.transport
-        self.is_udp = reference.transport == "udp"
-        self.device = reference.device
-        self.buffer = b""
-        self.settings = reference.settings
-
-    @property
-    def pending_bytes(self):
-        """Bytes that wait for the rest of their frame."""
-        return len(self.buffer) - self.split.start
-
-    @property
-    def settings(self):
-        """What the registry says about the device; may be replaced once the login has told which one it is."""
-        return self.known
-
-    @settings.setter
-    def settings(self, settings not None):
-        self.habits = teltonika_habits(settings)
-        self.known = self.reference.settings = settings
-
-    @property
-    def skipped_bytes(self):
-        """Bytes that belonged to no frame, so far."""
-        return self.split.skipped_bytes
-
-    def receive(self, bytes data not None):
-        """Take the next bytes of the stream."""
-        self.buffer = self.buffer[self.split.start:] + data
-        self.split.start = 0
-
-    def frames(self, now_us):
-        """Every packet that is complete by now, in order."""
-        while (frame := self._next(now_us)) is not None:
-            yield frame
-
-    def read(self, bytes raw not None, now_us):
-        """One ping, login, data packet or datagram. Never raises for what it holds."""
-        cdef Py_ssize_t length = len(raw), data_bytes = 0
-        cdef const uint8_t *lent = lend(raw, length)
-        cdef uint32_t claimed, counted
-        cdef tuple reports
-        try:
-            if self.is_udp:
-                return self._datagram(raw, lent, length, now_us)
-            if length >= 12 and u32be(lent) == 0:
-                data_bytes = <Py_ssize_t> u32be(lent + 4)
-            if data_bytes < TELTONIKA_DATA_BYTES_MIN or data_bytes > TELTONIKA_DATA_BYTES_MAX or data_bytes != length - 12 \
-                    or self.device is None:
-                return self._handover(raw, now_us)
-            claimed, counted = u32be(lent + length - 4), crc16_arc(lent + 8, data_bytes)
-            reports = self._reports(lent + 8, data_bytes, now_us)
-            if reports is None or (claimed != counted and any([report.kinds & LIFE for report in reports])):
-                return self._handover(raw, now_us)
-            if claimed != counted:
-                refusal = Refusal("checksum", length - 4, f"frame says {claimed:08x}, its bytes give {counted:08x}")
-                return Frame("teltonika", self.transport, raw, self.device, refused=refusal)
-            return frame_of("teltonika", self.transport, raw, self.device, reports, len(reports).to_bytes(4, "big"))
-        finally:
-            give_back(lent)
-
-    cdef object _next(self, object now_us):
-        cdef Py_ssize_t at = 0, size = 0
-        cdef const uint8_t *lent = lend(self.buffer, len(self.buffer))
-        cdef TeltonikaShape shape = teltonika_next(lent, len(self.buffer), &self.split, &at, &size)
-        give_back(lent)
-        return None if shape == TELTONIKA_WAIT else self.read(self.buffer[at:at + size], now_us)
-
-    cdef object _datagram(self, bytes raw, const uint8_t *lent, Py_ssize_t length, object now_us):
-        cdef Py_ssize_t digits
-        cdef tuple reports
-        if length < 8:
-            return self._handover(raw, now_us)
-        digits = <Py_ssize_t> u16be(lent + 6)
-        if u16be(lent) != length - 2 or digits < TELTONIKA_IMEI_DIGITS_MIN or digits > TELTONIKA_IMEI_DIGITS_MAX \
-                or length - 8 < digits or not all_digits(lent + 8, digits):
-            return self._handover(raw, now_us)
-        reports = self._reports(lent + 8 + digits, length - 8 - digits, now_us)
-        if reports is None:
-            return self._handover(raw, now_us)
-        self.device = raw[8:8 + digits].decode("ascii")
-        reply = b"\x00\x05" + raw[2:4] + b"\x01" + raw[5:6] + bytes((len(reports),))
-        return frame_of("teltonika", self.transport, raw, self.device, reports, reply)
-
-    cdef tuple _reports(self, const uint8_t *data, Py_ssize_t length, object now_us):
-        """Every record of the data; None when the reference must read them."""
-        cdef TeltonikaLayout layout
-        cdef Cursor cursor
-        cdef Reading reading
-        cdef int64_t now = now_us
-        cdef int at
-        cdef list reports = []
-        if teltonika_data(data, length, &self.habits, &layout, &cursor) != OK:
-            return None
-        for at in range(data[1]):
-            if teltonika_record(&cursor, &layout, &self.habits, now, &reading) != OK:
-                return None
-            reports.append(report_of(&reading))
-        return tuple(reports) if teltonika_end(&cursor) == OK else None
-
-    cdef object _handover(self, bytes raw, object now_us):
-        """Let the reference read it, in the state in which this connection is."""
-        self.reference.device = self.device
-        frame = self.reference.read(raw, now_us)
-        self.device = self.reference.device
-        return frame
-
-
-@cython.final
-@cython.auto_pickle(False)
-cdef class Watch:
-    """One connection of a watch, compiled: around a reference session, which reads what is rare."""
-
-    cdef object reference
-    cdef object known
-    cdef readonly object transport
-    cdef readonly object device
-    cdef bytes buffer
-    cdef WatchSplit split
-    cdef int64_t offset_us
-
-    def __cinit__(self, reference not None):
-        self.reference = reference
-        self.transport = reference.transport
-        self.device = reference.device
-        self.buffer = b""
-        self.settings = reference.settings
-
-    @property
-    def pending_bytes(self):
-        """Bytes that wait for the rest of their frame."""
-        return len(self.buffer) - self.split.start
-
-    @property
-    def settings(self):
-        """What the registry says about the device; may be replaced once its first frame has told which one it is."""
-        return self.known
-
-    @settings.setter
-    def settings(self, settings not None):
-        self.offset_us = (settings.clock_offset_s or 0) * 1000000
-        self.known = self.reference.settings = settings
-
-    @property
-    def skipped_bytes(self):
-        """Bytes that belonged to no frame, so far."""
-        return self.split.skipped_bytes
-
-    def receive(self, bytes data not None):
-        """Take the next bytes of the stream."""
-        self.buffer = self.buffer[self.split.start:] + data
-        self.split.start = 0
-
-    def frames(self, now_us):
-        """Every frame that is complete by now, in order."""
-        while (frame := self._next(now_us)) is not None:
-            yield frame
-
-    def read(self, bytes raw not None, now_us):
-        """One frame, from bracket to bracket. Never raises for what it holds."""
-        cdef Py_ssize_t length = len(raw), content_bytes, reply_bytes = 0
-        cdef const uint8_t *lent = lend(raw, length)
-        cdef uint8_t reply[WATCH_REPLY_BYTES_MAX]
-        cdef WatchHeader header
-        cdef Reading reading
-        cdef Status status = HANDOVER
-        if length and lent[length - 1] == 93 and watch_header(lent, length, &header):
-            content_bytes = length - header.end - 1
-            status = watch_report(lent + header.end, content_bytes, header.size, self.offset_us, &reading)
-            if status == OK:
-                reply_bytes = watch_put_reply(lent, &header, lent + header.end, reply)
-        give_back(lent)
-        if status != OK:
-            frame = self.reference.read(raw, now_us)
+    cdef int _take_back(self) except -1:
+        """What the reference knows of the device."""
+        cdef bytes name
+        self.line.zone_s = self.reference.zone_s
+        if self.device is not self.reference.device:
             self.device = self.reference.device
-            return frame
-        self.device = self.reference.device = raw[header.id_at:header.id_at + header.id_bytes].decode("ascii")
-        answer = PyBytes_FromStringAndSize(<char *> reply, reply_bytes) if reply_bytes else None
-        return frame_of("watch", self.transport, raw, self.device, (report_of(&reading),), answer)
+            name = (self.device or "").encode("utf-8", "replace")
+            self.line.device_bytes = 0
+            name_device(&self.line, name, len(name))
+        self.line.is_renamed = False
+        return 0
 
-    cdef object _next(self, object now_us):
-        cdef Py_ssize_t length = len(self.buffer), size, last = 0
-        cdef const uint8_t *lent = lend(self.buffer, length)
-        cdef WatchHeader header
-        cdef bint is_wrong = False
-        cdef bytes raw
-        try:
-            while self.split.start < length:
-                size = watch_frame_bytes(lent + self.split.start, length - self.split.start, &header, &last, &is_wrong)
-                if size == WATCH_ASK:
-                    content = self.buffer[self.split.start + header.end:self.split.start + last]
-                    if self.reference.is_whole(content, is_wrong):
-                        size = last + 1
-                    else:
-                        size = WATCH_WAIT if length - self.split.start < header.end + WATCH_STUFFED_BYTES_MAX + 1 else WATCH_NO_FRAME
-                if size == WATCH_WAIT:
-                    return None
-                if size != WATCH_NO_FRAME:
-                    raw = self.buffer[self.split.start:self.split.start + size]
-                    self.split.start += size
-                    return self.read(raw, now_us)
-                watch_skip(lent, length, &self.split)
-            return None
-        finally:
-            give_back(lent)
+    cdef int _rename(self) except -1:
+        """A kernel has written who it is."""
+        self.device = self.line.device[:self.line.device_bytes].decode("ascii")
+        self.line.is_renamed = False
+        return 0
 
 
 @cython.final

@@ -37,6 +37,23 @@ cdef inline uint64_t uint_be(const uint8_t *data, int count) noexcept nogil:
     return value
 
 
+cdef inline uint32_t u16le(const uint8_t *data) noexcept nogil:
+    return data[0] | (<uint32_t> data[1] << 8)
+
+
+cdef inline uint32_t u32le(const uint8_t *data) noexcept nogil:
+    return data[0] | (<uint32_t> data[1] << 8) | (<uint32_t> data[2] << 16) | (<uint32_t> data[3] << 24)
+
+
+cdef inline void put_u16be(uint8_t *data, uint32_t value) noexcept nogil:
+    data[0] = <uint8_t> (value >> 8 & 0xff)
+    data[1] = <uint8_t> (value & 0xff)
+
+
+cdef inline bint begins(const uint8_t *data, Py_ssize_t length, const char *word, Py_ssize_t count) noexcept nogil:
+    return length >= count and memcmp(data, word, count) == 0
+
+
 cdef inline bint has_left(Cursor *cursor, Py_ssize_t count) noexcept nogil:
     if cursor.ran_out or count < 0 or cursor.length - cursor.at < count:
         cursor.ran_out = True
@@ -68,6 +85,11 @@ cdef bint bcd_digits(const uint8_t *data, Py_ssize_t count, char *digits) noexce
         digits[2 * at] = 48 + (data[at] >> 4)
         digits[2 * at + 1] = 48 + (data[at] & 15)
     return True
+
+
+cdef inline int bcd_byte(uint8_t byte) noexcept nogil:
+    """0-99, or -1 when a nibble is no digit."""
+    return -1 if byte >> 4 > 9 or (byte & 15) > 9 else (byte >> 4) * 10 + (byte & 15)
 
 
 cdef bint luhn_holds(const char *digits, Py_ssize_t count) noexcept nogil:

@@ -6,27 +6,10 @@
 cdef enum:
     GT06_LENGTH_MIN = 5  # type 1, serial 2, checksum 2
     GT06_LENGTH_LONG_MAX = 8192
-    GT06_NESTED_MAX = 8
     GT06_GPS_BYTES = 18
     GT06_STATUS_BYTES = 5
-    GT06_REPLY_BYTES = 10
     GT06_TOPIN_BYTES_MAX = 300
     GT06_LOGIN = 0x01
-
-cdef enum Gt06Shape:
-    GT06_WAIT
-    GT06_NOISE
-    GT06_FRAME
-    GT06_SPOILT
-    GT06_WIFI
-
-cdef struct Gt06Split:
-    # Where the splitter stands in its buffer; the last two count from ``start``.
-    Py_ssize_t start
-    Py_ssize_t claimed  # bytes that a refused frame has already accounted for
-    Py_ssize_t looked  # how far an incomplete frame was searched for whole ones behind its header
-    int nested
-    int64_t skipped_bytes
 
 cdef struct Gt06Dialect:
     const uint64_t *alarm_codes
@@ -38,14 +21,6 @@ cdef uint64_t GT06_CODES[256]
 cdef uint64_t GT06_CODES_VL[256]
 cdef uint64_t GT06_CODES_LW4G[256]
 cdef uint64_t GT06_STATUS_ALARMS[8]
-
-cdef uint64_t KIND_LOGIN = Kind.LOGIN
-cdef uint64_t KIND_HEARTBEAT = Kind.HEARTBEAT
-cdef uint64_t KIND_POSITION = Kind.POSITION
-cdef uint64_t KIND_SOS_BUTTON = Kind.SOS_BUTTON
-cdef uint64_t KIND_OVERSPEED = Kind.OVERSPEED
-cdef uint64_t KIND_UNKNOWN_ALARM = Kind.UNKNOWN_ALARM
-cdef uint64_t KIND_LIFE_KNOWN = LIFE & ~(Kind.UNKNOWN_ALARM | Kind.SOS_APP)
 
 cdef double GT06_STEPS[7]
 GT06_STEPS[:] = [0.0, 16.7, 33.3, 50.0, 66.7, 83.3, 100.0]
@@ -74,132 +49,90 @@ gt06_fill(GT06_STATUS_ALARMS, {
 }, 8)
 
 
-cdef Gt06Dialect gt06_dialect(object model) except *:
-    """What a family of models does differently; by the prefix of the model's name."""
-    cdef Gt06Dialect dialect
-    cdef str name = (model or "").upper()
-    dialect.alarm_codes = GT06_CODES
-    dialect.removed = GT06_STATUS_ALARMS[7]
-    dialect.driver_card_bytes = 0
-    dialect.voltage_word = name.startswith("R11")
-    if name.startswith(("VL103", "LL303", "VL512", "G18")):
-        dialect.alarm_codes = GT06_CODES_VL
-        dialect.driver_card_bytes = 8
-    elif name.startswith("LW4G"):
-        dialect.alarm_codes = GT06_CODES_LW4G
-    elif name.startswith("VXT01"):
-        dialect.removed = KIND_OVERSPEED
-    return dialect
+# What the families of models do differently, by the prefix of the model's name; the first is everybody else's.
+cdef tuple GT06_PREFIXES = ((), ("VL103", "LL303", "VL512", "G18"), ("LW4G",), ("VXT01",), ("R11",))
+cdef Gt06Dialect GT06_DIALECTS[5]
+cdef int _number
+for _number in range(5):
+    GT06_DIALECTS[_number].alarm_codes = &GT06_CODES[0]
+    GT06_DIALECTS[_number].removed = GT06_STATUS_ALARMS[7]
+    GT06_DIALECTS[_number].driver_card_bytes = 0
+    GT06_DIALECTS[_number].voltage_word = False
+GT06_DIALECTS[1].alarm_codes = &GT06_CODES_VL[0]
+GT06_DIALECTS[1].driver_card_bytes = 8
+GT06_DIALECTS[2].alarm_codes = &GT06_CODES_LW4G[0]
+GT06_DIALECTS[3].removed = KIND_OVERSPEED
+GT06_DIALECTS[4].voltage_word = True
+
+
+cdef int gt06_prepare(Line *line, object settings) except -1:
+    """The dialect of the device's model."""
+    cdef str name = (settings.model or "").upper()
+    cdef int number
+    line.dialect = 0
+    for number in range(1, 5):
+        if name.startswith(GT06_PREFIXES[number]):
+            line.dialect = <uint8_t> number
+    return 0
 
 
 # --------------------------------------------------------------------------------------------------- delimiting
 
 
-cdef Gt06Shape gt06_topin_shape(const uint8_t *data, Py_ssize_t left, Py_ssize_t *size) noexcept nogil:
+cdef Shape gt06_topin_shape(const uint8_t *data, Py_ssize_t left, Py_ssize_t *size) noexcept nogil:
     """A Wi-Fi frame of the Topin dialect: its length follows from its counts; no checksum."""
     cdef Py_ssize_t cells_at, whole
     if left < 4:
-        return GT06_WAIT
-    if data[3] != 0x17 and data[3] != 0x69:
-        return GT06_NOISE
+        return WAIT
     cells_at = 10 + 7 * <Py_ssize_t> data[2]
-    if cells_at + 6 > GT06_TOPIN_BYTES_MAX:
-        return GT06_NOISE
+    if (data[3] != 0x17 and data[3] != 0x69) or cells_at + 6 > GT06_TOPIN_BYTES_MAX:
+        return NOISE
     if left <= cells_at:
-        return GT06_WAIT
+        return WAIT
     whole = cells_at + 6 + 5 * <Py_ssize_t> data[cells_at]
     if whole > GT06_TOPIN_BYTES_MAX:
-        return GT06_NOISE
+        return NOISE
     if left < whole:
-        return GT06_WAIT
+        return WAIT
     if data[whole - 2] != 0x0d or data[whole - 1] != 0x0a:
-        return GT06_NOISE
+        return NOISE
     size[0] = whole
-    return GT06_WIFI
+    return FRAME
 
 
-cdef Gt06Shape gt06_shape(const uint8_t *data, Py_ssize_t left, Py_ssize_t *size) noexcept nogil:
+cdef Shape gt06_checked_shape(const uint8_t *data, Py_ssize_t left, Py_ssize_t *size) noexcept nogil:
     """What begins with a header at ``data``. The caller has seen the header's two bytes."""
     cdef Py_ssize_t prefix = 3 if data[0] == 0x78 else 4
     cdef Py_ssize_t length, whole
     if left < prefix:
-        return GT06_WAIT
+        return WAIT
     length = data[2] if prefix == 3 else <Py_ssize_t> u16be(data + 2)
-    if GT06_LENGTH_MIN <= length <= GT06_LENGTH_LONG_MAX:
-        whole = prefix + length + 2
-        if left < whole:
-            return GT06_WAIT
-        if data[whole - 2] == 0x0d and data[whole - 1] == 0x0a:
-            size[0] = whole
-            return GT06_FRAME if crc16_x25(data + 2, whole - 6) == u16be(data + whole - 4) else GT06_SPOILT
-    return gt06_topin_shape(data, left, size) if prefix == 3 else GT06_NOISE
+    if length < GT06_LENGTH_MIN or length > GT06_LENGTH_LONG_MAX:
+        return NOISE
+    whole = prefix + length + 2
+    if left < whole:
+        return WAIT
+    if data[whole - 2] != 0x0d or data[whole - 1] != 0x0a:
+        return NOISE
+    size[0] = whole
+    return FRAME if crc16_x25(data + 2, whole - 6) == u16be(data + whole - 4) else SPOILT
 
 
-cdef inline Py_ssize_t gt06_header_from(const uint8_t *data, Py_ssize_t length, Py_ssize_t at) noexcept nogil:
-    """Where the next header begins; where half of one stands at the end; else the end."""
-    while length - at >= 2:
-        if (data[at] == 0x78 or data[at] == 0x79) and data[at + 1] == data[at]:
-            return at
-        at += 1
-    if length - at == 1 and data[at] != 0x78 and data[at] != 0x79:
-        at += 1
-    return at
+cdef Shape gt06_shape(const uint8_t *data, Py_ssize_t left, const Line *line, Py_ssize_t *size) noexcept nogil:
+    """What begins with 78 or 79. Behind an incomplete frame only short frames with a checksum count."""
+    cdef Shape shape
+    if left < 2:
+        return WAIT
+    if data[1] != data[0] or (data[0] == 0x79 and line.split.is_behind):
+        return NOISE
+    shape = gt06_checked_shape(data, left, size)
+    return gt06_topin_shape(data, left, size) if shape == NOISE and data[0] == 0x78 and not line.split.is_behind else shape
 
 
-cdef inline void gt06_skip(Gt06Split *split, Py_ssize_t count) noexcept nogil:
-    split.start += count
-    split.skipped_bytes += max(0, count - split.claimed)
-    split.claimed = max(0, split.claimed - count)
-    split.looked = max(0, split.looked - count)
-    if split.claimed == 0:
-        split.nested = 0
-
-
-cdef Py_ssize_t gt06_whole_behind(const uint8_t *data, Py_ssize_t length, Gt06Split *split) noexcept nogil:
-    """How far ahead a whole short frame begins inside the one that is still incomplete; 0 if none does."""
-    cdef Py_ssize_t at = split.start + max(1, split.looked)
+cdef inline bint is_gt06_topin(const uint8_t *raw, Py_ssize_t length) noexcept nogil:
+    """One whole Wi-Fi frame, and nothing else."""
     cdef Py_ssize_t size = 0
-    cdef Gt06Shape shape
-    while length - at >= 2:
-        if data[at] == 0x78 and data[at + 1] == 0x78:
-            shape = gt06_shape(data + at, length - at, &size)
-            if shape == GT06_FRAME:
-                return at - split.start
-            if shape == GT06_WAIT:
-                split.looked = at - split.start
-                return 0
-        at += 1
-    split.looked = length - split.start - 1
-    return 0
-
-
-cdef Gt06Shape gt06_next(const uint8_t *data, Py_ssize_t length, Gt06Split *split, Py_ssize_t *frame_at, Py_ssize_t *size) noexcept nogil:
-    """The next delimited frame: FRAME, SPOILT or WIFI with its place and size, or WAIT when the buffer holds no more."""
-    cdef Gt06Shape shape
-    cdef Py_ssize_t hidden
-    while True:
-        gt06_skip(split, gt06_header_from(data, length, split.start) - split.start)
-        if length - split.start < 2:
-            return GT06_WAIT
-        shape = gt06_shape(data + split.start, length - split.start, size)
-        frame_at[0] = split.start
-        if shape == GT06_NOISE:
-            gt06_skip(split, 1)
-        elif shape == GT06_WAIT:
-            hidden = gt06_whole_behind(data, length, split)
-            if hidden == 0:
-                return GT06_WAIT
-            gt06_skip(split, hidden)
-        elif shape == GT06_SPOILT:
-            split.claimed = max(split.claimed, size[0])
-            split.nested += 1
-            gt06_skip(split, 1 if split.nested < GT06_NESTED_MAX else size[0])
-            return shape
-        else:
-            split.start += size[0]
-            split.claimed = split.looked = 0
-            split.nested = 0
-            return shape
+    return begins(raw, length, b"xx", 2) and gt06_topin_shape(raw, length, &size) == FRAME and size == length
 
 
 cdef Status gt06_require(const uint8_t *raw, Py_ssize_t length, Fault *fault) noexcept nogil:
@@ -230,19 +163,19 @@ cdef Status gt06_require(const uint8_t *raw, Py_ssize_t length, Fault *fault) no
 # ------------------------------------------------------------------------------------------------------- blocks
 
 
-cdef bint gt06_time(const uint8_t *data, int64_t offset_us, int64_t *at_us) noexcept nogil:
-    """``yy mm dd hh mm ss`` in binary, local time of a zone ``offset_us`` east of UTC."""
+cdef bint gt06_time(const uint8_t *data, int64_t ahead_us, int64_t *at_us) noexcept nogil:
+    """``yy mm dd hh mm ss`` in binary, local time of a zone ``ahead_us`` east of UTC."""
     if not civil_us(full_year(data[0]), data[1], data[2], data[3], data[4], data[5], at_us):
         return False
-    at_us[0] -= offset_us
+    at_us[0] -= ahead_us
     return True
 
 
-cdef void gt06_gps(const uint8_t *block, int64_t offset_us, Reading *reading) noexcept nogil:
+cdef void gt06_gps(const uint8_t *block, int64_t ahead_us, Reading *reading) noexcept nogil:
     """The GPS block of 18 bytes; its layout stands in gt06_content.py."""
     cdef uint64_t lat = u32be(block + 7), lon = u32be(block + 11)
     cdef uint32_t flags = u16be(block + 16)
-    cdef bint dated = gt06_time(block, offset_us, &reading.event_at_us)
+    cdef bint dated = gt06_time(block, ahead_us, &reading.event_at_us)
     cdef bint valid = dated and flags & 0x1000
     if dated:
         reading.has |= HAS_EVENT_AT
@@ -335,12 +268,12 @@ cdef Py_ssize_t gt06_cell_bytes(uint8_t kind, const uint8_t *rest, Py_ssize_t le
     return 9 if wide_mnc else 8
 
 
-cdef void gt06_position(uint8_t kind, const uint8_t *content, Py_ssize_t length, int64_t offset_us, Reading *reading) noexcept nogil:
+cdef void gt06_position(uint8_t kind, const uint8_t *content, Py_ssize_t length, int64_t ahead_us, Reading *reading) noexcept nogil:
     """GPS block, cell block; 0x22, 0x2D and 0x31 go on with three flags, 0x31 with mileage and altitude."""
     cdef const uint8_t *rest = content + GT06_GPS_BYTES
     cdef Py_ssize_t left = length - GT06_GPS_BYTES
     cdef Py_ssize_t size = gt06_cell_bytes(kind, rest, left)
-    gt06_gps(content, offset_us, reading)
+    gt06_gps(content, ahead_us, reading)
     reading.kinds = KIND_POSITION
     gt06_cell(rest, min(size, left), reading)
     if (kind != 0x22 and kind != 0x2d and kind != 0x31) or left - size < 3:
@@ -351,7 +284,7 @@ cdef void gt06_position(uint8_t kind, const uint8_t *content, Py_ssize_t length,
         reading.has |= HAS_ALTITUDE
 
 
-cdef void gt06_alarm(uint8_t kind, const uint8_t *content, Py_ssize_t length, const Gt06Dialect *dialect, int64_t offset_us,
+cdef void gt06_alarm(uint8_t kind, const uint8_t *content, Py_ssize_t length, const Gt06Dialect *dialect, int64_t ahead_us,
                      Reading *reading) noexcept nogil:
     """GPS block, length byte, cell block, status from the end (with a fence number in 0x27 and 0xA4)."""
     cdef bint fenced = kind == 0x27 or kind == 0xa4
@@ -373,7 +306,7 @@ cdef void gt06_alarm(uint8_t kind, const uint8_t *content, Py_ssize_t length, co
     if end < GT06_GPS_BYTES:
         note_unread(reading, UNREAD_POSITION)
     else:
-        gt06_gps(content, offset_us, reading)
+        gt06_gps(content, ahead_us, reading)
         if reading.kinds == 0:
             reading.kinds = KIND_POSITION
         block = end - GT06_GPS_BYTES
@@ -442,22 +375,24 @@ cdef void gt06_gk310_heartbeat(const uint8_t *content, Py_ssize_t length, const 
     reading.has |= HAS_BATTERY_V | HAS_CHARGING
 
 
-cdef Status gt06_report(const uint8_t *raw, Py_ssize_t length, const Gt06Dialect *dialect, int64_t offset_us, Reading *reading,
-                        Fault *fault) noexcept nogil:
+cdef Status gt06_report(const uint8_t *raw, Py_ssize_t length, const Line *line, Reading *reading, Fault *fault) noexcept nogil:
     """What a delimited frame (not a login) says."""
+    cdef const Gt06Dialect *dialect = &GT06_DIALECTS[line.dialect]
+    cdef int64_t ahead_us = offset_us(line)
     cdef Py_ssize_t kind_at = 3 if raw[0] == 0x78 else 4
     cdef uint8_t kind = raw[kind_at]
     cdef const uint8_t *content = raw + kind_at + 1
     cdef Py_ssize_t content_bytes = length - kind_at - 7
-    start_reading(reading)
+    if line.device_bytes == 0:
+        return blame(fault, IDENTITY, FAULT_NO_LOGIN, kind_at, 0, kind)
     reading.sequence = u16be(raw + length - 6)
     reading.has = HAS_SEQUENCE
     if kind == 0x12 or kind == 0x22 or kind == 0x10 or kind == 0x11 or kind == 0x2d or kind == 0x31 or kind == 0x37 or kind == 0xa0:
         if content_bytes < GT06_GPS_BYTES:
             return blame(fault, LENGTH, FAULT_SHORT_GPS, kind_at + 1, 0, content_bytes)
-        gt06_position(kind, content, content_bytes, offset_us, reading)
+        gt06_position(kind, content, content_bytes, ahead_us, reading)
     elif kind == 0x16 or kind == 0x26 or kind == 0x27 or kind == 0xa4:
-        gt06_alarm(kind, content, content_bytes, dialect, offset_us, reading)
+        gt06_alarm(kind, content, content_bytes, dialect, ahead_us, reading)
     elif kind == 0x19 or kind == 0xa5:
         gt06_cell_alarm(kind, content, content_bytes, dialect, reading)
     elif kind == 0x13:
@@ -469,13 +404,14 @@ cdef Status gt06_report(const uint8_t *raw, Py_ssize_t length, const Gt06Dialect
     return OK
 
 
-cdef Status gt06_login(const uint8_t *raw, Py_ssize_t length, char *digits, int32_t *zone_s, Reading *reading, Fault *fault) noexcept nogil:
+cdef Status gt06_login(const uint8_t *raw, Py_ssize_t length, Line *line, Reading *reading, Fault *fault) noexcept nogil:
     """``IMEI 8 (BCD) [type code 2 [zone and language 2]]``: sixteen digits and the zone of all later times."""
     cdef Py_ssize_t at = 4 if raw[0] == 0x78 else 5
     cdef Py_ssize_t content_bytes = length - at - 6
-    cdef uint32_t word, hours, minutes
+    cdef uint32_t word, hours = 0, minutes = 0
+    cdef char digits[16]
     cdef int place, digit_sum = 0
-    start_reading(reading)
+    cdef bint has_zone = content_bytes >= 12, is_west = False
     if content_bytes < 8:
         return blame(fault, LENGTH, FAULT_SHORT_LOGIN, at, 0, content_bytes)
     if not bcd_digits(raw + at, 8, digits):
@@ -484,28 +420,26 @@ cdef Status gt06_login(const uint8_t *raw, Py_ssize_t length, char *digits, int3
         digit_sum += digits[place] - 48
     if digit_sum == 0:
         return blame(fault, IDENTITY, FAULT_ZEROS, at, 0, 0)
-    zone_s[0] = 0
-    if content_bytes >= 12:
+    if has_zone:
         word = u16be(raw + at + 10)
         hours = (word >> 4) // 100
         minutes = (word >> 4) % 100
+        is_west = word & 0x08
         if hours > 14 or minutes > 59:
             return HANDOVER
-        zone_s[0] = <int32_t> (hours * 3600 + minutes * 60)
-        if word & 0x08:
-            zone_s[0] = -zone_s[0]
+    line.zone_s = <int32_t> (hours * 3600 + minutes * 60) * (-1 if is_west else 1)
     reading.kinds = KIND_LOGIN
     reading.sequence = u16be(raw + length - 6)
     reading.has = HAS_SEQUENCE
-    if digits[0] != 48 or not luhn_holds(digits + 1, 15):
+    place = 1 if digits[0] == 48 else 0
+    if place == 0 or not luhn_holds(digits + 1, 15):
         note_unread(reading, UNREAD_CHECK_DIGIT)
-    return OK
+    return name_device(line, <uint8_t *> digits + place, 16 - place)
 
 
-cdef Py_ssize_t gt06_put_reply(const uint8_t *raw, Py_ssize_t length, uint8_t *reply) noexcept nogil:
+cdef int gt06_put_reply(const uint8_t *raw, Py_ssize_t length, uint8_t *reply) noexcept nogil:
     """The ten bytes that answer a frame of a type that must be answered; 0 for the others."""
     cdef uint8_t kind = raw[3 if raw[0] == 0x78 else 4]
-    cdef uint16_t crc
     if kind != 0x01 and kind != 0x13 and kind != 0x16 and kind != 0x19 and kind != 0x23 and kind != 0x26 and kind != 0x27:
         return 0
     reply[0] = reply[1] = 0x78
@@ -513,9 +447,55 @@ cdef Py_ssize_t gt06_put_reply(const uint8_t *raw, Py_ssize_t length, uint8_t *r
     reply[3] = kind
     reply[4] = raw[length - 6]
     reply[5] = raw[length - 5]
-    crc = crc16_x25(reply + 2, 4)
-    reply[6] = <uint8_t> (crc >> 8)
-    reply[7] = <uint8_t> (crc & 0xff)
-    reply[8] = 0x0d
-    reply[9] = 0x0a
-    return GT06_REPLY_BYTES
+    put_u16be(reply + 6, crc16_x25(reply + 2, 4))
+    put_u16be(reply + 8, 0x0d0a)
+    return 10
+
+
+cdef Status gt06_read(const uint8_t *raw, Py_ssize_t length, Line *line, int64_t now_us, Told *told) noexcept nogil:
+    """One whole frame."""
+    cdef Reading *reading = next_reading(told)
+    cdef Status status = gt06_require(raw, length, &told.fault)
+    if status != OK:
+        return HANDOVER if is_gt06_topin(raw, length) else gt06_doubt(raw, length, line, status, told)
+    if raw[3 if raw[0] == 0x78 else 4] == GT06_LOGIN:
+        status = gt06_login(raw, length, line, reading, &told.fault)
+    else:
+        status = gt06_report(raw, length, line, reading, &told.fault)
+    told.reply_bytes = gt06_put_reply(raw, length, told.reply) if status == OK else 0
+    return status
+
+
+cdef Status gt06_doubt(const uint8_t *raw, Py_ssize_t length, const Line *line, Status why, Told *told) noexcept nogil:
+    """A frame that is refused, with the alarm that is readable in spite of a wrong checksum."""
+    cdef Reading *reading = &told.readings[0]
+    cdef Fault ignored
+    cdef Status status
+    if why != CHECKSUM or raw[3 if raw[0] == 0x78 else 4] == GT06_LOGIN:
+        return why
+    status = gt06_report(raw, length, line, reading, &ignored)
+    if status == HANDOVER:
+        return HANDOVER
+    told.is_unverified = status == OK and reading.kinds & KIND_LIFE_KNOWN != 0
+    return why
+
+
+cdef Py_ssize_t gt06_repair(uint8_t *data, Py_ssize_t length, Py_ssize_t room) noexcept nogil:
+    if length < 10:
+        return length
+    data[1] = data[0] = 0x79 if data[0] == 0x79 or length > 260 else 0x78
+    if data[0] == 0x78:
+        data[2] = <uint8_t> (length - 5)
+    else:
+        put_u16be(data + 2, <uint32_t> (length - 6))
+    put_u16be(data + length - 4, crc16_x25(data + 2, length - 6))
+    put_u16be(data + length - 2, 0x0d0a)
+    return length
+
+
+cdef Kernel *_gt06_kernel = new_kernel("gt06", b"\x78\x79")
+_gt06_kernel.promises_length = True
+_gt06_kernel.shape = gt06_shape
+_gt06_kernel.read = gt06_read
+_gt06_kernel.prepare = gt06_prepare
+_gt06_kernel.repair = gt06_repair

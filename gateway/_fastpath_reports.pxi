@@ -29,6 +29,8 @@ cdef object UNREAD_TEXTS = (
     "status of another model",
     "further cells",
     "length field wrong",
+    "status",
+    "time",
 )
 # Indexes into UNREAD_TEXTS, as kernels note them.
 cdef enum Unread:
@@ -41,6 +43,8 @@ cdef enum Unread:
     UNREAD_OTHER_MODEL = 6
     UNREAD_CELLS = 7
     UNREAD_LENGTH = 8
+    UNREAD_STATUS_WORD = 9
+    UNREAD_TIME = 10
 
 cdef object FAULT_TEXTS = (
     "starts with neither 7878 nor 7979",
@@ -54,6 +58,7 @@ cdef object FAULT_TEXTS = (
     "the identity is all zeros",
     "message 0x{found:02x} before a login",
     "a GPS block has 18 bytes, {found} found",
+    "frame says {found:08x}, its bytes give {expected:08x}",
 )
 # Indexes into FAULT_TEXTS.
 cdef enum FaultText:
@@ -68,6 +73,20 @@ cdef enum FaultText:
     FAULT_ZEROS = 8
     FAULT_NO_LOGIN = 9
     FAULT_SHORT_GPS = 10
+    FAULT_CHECKSUM_WIDE = 11
+
+cdef uint64_t KIND_LOGIN = Kind.LOGIN
+cdef uint64_t KIND_HEARTBEAT = Kind.HEARTBEAT
+cdef uint64_t KIND_POSITION = Kind.POSITION
+cdef uint64_t KIND_SOS_BUTTON = Kind.SOS_BUTTON
+cdef uint64_t KIND_MAN_DOWN = Kind.MAN_DOWN
+cdef uint64_t KIND_GENERAL = Kind.GENERAL
+cdef uint64_t KIND_OVERSPEED = Kind.OVERSPEED
+cdef uint64_t KIND_GEOFENCE_EXIT = Kind.GEOFENCE_EXIT
+cdef uint64_t KIND_GEOFENCE_ENTER = Kind.GEOFENCE_ENTER
+cdef uint64_t KIND_UNKNOWN_ALARM = Kind.UNKNOWN_ALARM
+cdef uint64_t KIND_LIFE = LIFE & ~Kind.SOS_APP
+cdef uint64_t KIND_LIFE_KNOWN = LIFE & ~(Kind.UNKNOWN_ALARM | Kind.SOS_APP)
 
 cdef object REASON_NAMES = ("",) + tuple([reason.name.lower() for reason in Reason])
 cdef object SOURCE_NAMES = ("gnss", "wifi", "cell", "network")
@@ -75,10 +94,6 @@ cdef object SOURCE_NAMES = ("gnss", "wifi", "cell", "network")
 cdef dict KIND_SETS = {}
 cdef enum:
     KIND_SETS_MAX = 4096  # combinations seen so far; devices send a few dozen
-
-
-cdef inline void start_reading(Reading *reading) noexcept nogil:
-    memset(reading, 0, sizeof(Reading))
 
 
 cdef inline void note_unread(Reading *reading, int what) noexcept nogil:

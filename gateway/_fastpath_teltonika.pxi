@@ -1,6 +1,6 @@
 # Kernels: teltonika. The twin of protocols/teltonika.py: the stream, and whole packets and datagrams of codec 8, 8E and 16.
 #
-# Logins, codec 7, command answers, packets that are refused while an alarm is readable in them, and records with
+# Codec 7, command answers, packets that are refused while an alarm is readable in them, and records with
 # something that deserves a remark are handed over. Read it beside teltonika.py: same names, same order.
 
 cdef enum:
@@ -9,7 +9,6 @@ cdef enum:
     TELTONIKA_DATA_BYTES_MIN = 3
     TELTONIKA_DATA_BYTES_MAX = 65535
     TELTONIKA_NESTED_BYTES_MAX = 2048
-    TELTONIKA_NESTED_MAX = 8
     TELTONIKA_PANIC = 2
     TELTONIKA_ALARM_ELEMENT = 236
     TELTONIKA_MAN_DOWN_ELEMENT = 242
@@ -17,27 +16,6 @@ cdef enum:
     TELTONIKA_POWER_MV_ELEMENT = 66
     TELTONIKA_BATTERY_MV_ELEMENT = 67
     TELTONIKA_BATTERY_PERCENT_ELEMENT = 113
-
-cdef enum TeltonikaShape:
-    TELTONIKA_WAIT
-    TELTONIKA_NOISE
-    TELTONIKA_FRAME
-    TELTONIKA_SPOILT
-
-cdef struct TeltonikaSplit:
-    # Where the splitter stands in its buffer; ``claimed`` and ``looked`` count from ``start``.
-    Py_ssize_t start
-    Py_ssize_t claimed
-    Py_ssize_t looked
-    int nested
-    bint is_lost
-    int64_t skipped_bytes
-
-cdef struct TeltonikaHabits:
-    # What the registry says about a device.
-    bint has_wide
-    bint panic_is_routine
-    bint is_vehicle
 
 cdef struct TeltonikaLayout:
     int id_bytes
@@ -54,11 +32,6 @@ cdef struct TeltonikaAlarmElement:
 cdef int64_t TELTONIKA_TIME_MIN_MS = 1262304000000  # 2010-01-01
 cdef int64_t TELTONIKA_DAY_MS = 86400000
 
-cdef uint64_t KIND_MAN_DOWN = Kind.MAN_DOWN
-cdef uint64_t KIND_GENERAL = Kind.GENERAL
-cdef uint64_t KIND_LIFE = LIFE & ~Kind.SOS_APP
-cdef uint64_t KIND_GEOFENCE_EXIT = Kind.GEOFENCE_EXIT
-cdef uint64_t KIND_GEOFENCE_ENTER = Kind.GEOFENCE_ENTER
 cdef uint64_t TELTONIKA_VEHICLE_KINDS[256]
 memset(TELTONIKA_VEHICLE_KINDS, 0, sizeof(TELTONIKA_VEHICLE_KINDS))
 TELTONIKA_VEHICLE_KINDS[252] = Kind.POWER_CUT
@@ -71,13 +44,22 @@ cdef uint64_t TELTONIKA_GREEN_DRIVING[4]
 TELTONIKA_GREEN_DRIVING[:] = [0, Kind.HARSH_ACCEL, Kind.HARSH_BRAKE, Kind.HARSH_CORNER]
 
 
-cdef TeltonikaHabits teltonika_habits(object settings) except *:
-    cdef TeltonikaHabits habits
-    words = (settings.config or "").replace(",", " ").split()
-    habits.has_wide = "teltonika_16_byte_io" in words
-    habits.panic_is_routine = "teltonika_panic_is_routine" in words
-    habits.is_vehicle = (settings.model or "").upper().startswith(("FMB", "FMC", "FMM", "FTC"))
-    return habits
+cdef enum TeltonikaWord:
+    # Bits of Line.words.
+    TELTONIKA_HAS_WIDE = 1
+    TELTONIKA_PANIC_IS_ROUTINE = 2
+    TELTONIKA_IS_VEHICLE = 4
+
+
+cdef int teltonika_prepare(Line *line, object settings) except -1:
+    """Which switches the registry has set, and whether the model is a vehicle's."""
+    cdef str model = (settings.model or "").upper()
+    line.words = TELTONIKA_HAS_WIDE if settings.has("teltonika_16_byte_io") else 0
+    if settings.has("teltonika_panic_is_routine"):
+        line.words |= TELTONIKA_PANIC_IS_ROUTINE
+    if model.startswith(("FMB", "FMC", "FMM", "FTC")):
+        line.words |= TELTONIKA_IS_VEHICLE
+    return 0
 
 
 # --------------------------------------------------------------------------------------------------- the stream
@@ -87,113 +69,40 @@ cdef inline bint is_teltonika_codec(uint8_t codec) noexcept nogil:
     return codec == 0x07 or codec == 0x08 or codec == 0x8e or codec == 0x10 or 0x0c <= codec <= 0x0e
 
 
-cdef inline bint all_digits(const uint8_t *data, Py_ssize_t count) noexcept nogil:
-    cdef Py_ssize_t at
-    for at in range(count):
-        if data[at] < 48 or data[at] > 57:
-            return False
-    return True
-
-
-cdef TeltonikaShape teltonika_shape(const uint8_t *data, Py_ssize_t left, bint is_lost, bint is_inside, Py_ssize_t *size) noexcept nogil:
-    """What begins at ``data`` (at least one byte), and how many bytes it has."""
+cdef Shape teltonika_shape(const uint8_t *data, Py_ssize_t left, const Line *line, Py_ssize_t *size) noexcept nogil:
+    """What begins with 00 or FF."""
     cdef Py_ssize_t whole
     if data[0] != 0:
-        size[0] = 1
-        return TELTONIKA_FRAME if data[0] == 0xff and not is_lost else TELTONIKA_NOISE
+        return FRAME if data[0] == 0xff and not is_lost(line) else NOISE
     if left < 2:
-        return TELTONIKA_WAIT
+        return WAIT
     if data[1] != 0:
         whole = 2 + <Py_ssize_t> data[1]
-        if is_inside or data[1] < TELTONIKA_IMEI_DIGITS_MIN or data[1] > TELTONIKA_IMEI_DIGITS_MAX:
-            return TELTONIKA_NOISE
+        if is_inside(line) or data[1] < TELTONIKA_IMEI_DIGITS_MIN or data[1] > TELTONIKA_IMEI_DIGITS_MAX:
+            return NOISE
         if not all_digits(data + 2, min(left, whole) - 2):
-            return TELTONIKA_NOISE
+            return NOISE
         size[0] = whole
-        return TELTONIKA_FRAME if left >= whole else TELTONIKA_WAIT
+        return FRAME if left >= whole else WAIT
     if (left > 2 and data[2] != 0) or (left > 3 and data[3] != 0):
-        return TELTONIKA_NOISE
+        return NOISE
     if left < 8:
-        return TELTONIKA_WAIT
+        return WAIT
     whole = <Py_ssize_t> u32be(data + 4)
-    if whole < TELTONIKA_DATA_BYTES_MIN or whole > (TELTONIKA_NESTED_BYTES_MAX if is_inside else TELTONIKA_DATA_BYTES_MAX):
-        return TELTONIKA_NOISE
-    if is_lost and left > 8 and not is_teltonika_codec(data[8]):
-        return TELTONIKA_NOISE
+    if whole < TELTONIKA_DATA_BYTES_MIN or whole > (TELTONIKA_NESTED_BYTES_MAX if is_inside(line) else TELTONIKA_DATA_BYTES_MAX):
+        return NOISE
+    if is_lost(line) and left > 8 and not is_teltonika_codec(data[8]):
+        return NOISE
     if left - 12 < whole:
-        return TELTONIKA_WAIT
+        return WAIT
     size[0] = whole + 12
-    return TELTONIKA_FRAME if u32be(data + 8 + whole) == crc16_arc(data + 8, whole) else TELTONIKA_SPOILT
-
-
-cdef inline Py_ssize_t teltonika_start_from(const uint8_t *data, Py_ssize_t length, Py_ssize_t at) noexcept nogil:
-    """The next place where a login or a packet could begin; the end if there is none."""
-    while at < length and data[at] != 0:
-        at += 1
-    return min(at, length)
-
-
-cdef inline void teltonika_skip(TeltonikaSplit *split, Py_ssize_t count) noexcept nogil:
-    split.start += count
-    split.is_lost = True
-    split.skipped_bytes += max(0, count - split.claimed)
-    split.claimed = max(0, split.claimed - count)
-    split.looked = max(0, split.looked - count)
-    if split.claimed == 0:
-        split.nested = 0
-
-
-cdef Py_ssize_t teltonika_whole_behind(const uint8_t *data, Py_ssize_t length, TeltonikaSplit *split) noexcept nogil:
-    """How far ahead a whole packet begins inside the one that is still incomplete; 0 if none does."""
-    cdef Py_ssize_t at = teltonika_start_from(data, length, split.start + max(1, split.looked))
-    cdef Py_ssize_t size = 0
-    cdef TeltonikaShape shape
-    while at < length:
-        shape = teltonika_shape(data + at, length - at, True, True, &size)
-        if shape == TELTONIKA_FRAME:
-            return at - split.start
-        if shape == TELTONIKA_WAIT or split.nested >= TELTONIKA_NESTED_MAX:
-            break
-        split.nested += shape == TELTONIKA_SPOILT
-        at = teltonika_start_from(data, length, at + 1)
-    split.looked = at - split.start
-    return 0
-
-
-cdef TeltonikaShape teltonika_next(const uint8_t *data, Py_ssize_t length, TeltonikaSplit *split, Py_ssize_t *frame_at,
-                                   Py_ssize_t *size) noexcept nogil:
-    """The next delimited frame: FRAME or SPOILT with its place and size, or WAIT when the buffer holds no more."""
-    cdef TeltonikaShape shape
-    cdef Py_ssize_t hidden
-    while split.start < length:
-        shape = teltonika_shape(data + split.start, length - split.start, split.is_lost, split.claimed > 0, size)
-        frame_at[0] = split.start
-        if shape == TELTONIKA_NOISE:
-            teltonika_skip(split, teltonika_start_from(data, length, split.start + 1) - split.start)
-        elif shape == TELTONIKA_WAIT:
-            hidden = teltonika_whole_behind(data, length, split)
-            if hidden == 0:
-                return TELTONIKA_WAIT
-            teltonika_skip(split, hidden)
-        elif shape == TELTONIKA_SPOILT:
-            split.claimed = max(split.claimed, size[0])
-            split.nested += 1
-            teltonika_skip(split, 1 if split.nested < TELTONIKA_NESTED_MAX else size[0])
-            return shape
-        else:
-            split.start += size[0]
-            split.is_lost = False
-            split.claimed = split.looked = 0
-            split.nested = 0
-            return shape
-    return TELTONIKA_WAIT
+    return FRAME if u32be(data + 8 + whole) == crc16_arc(data + 8, whole) else SPOILT
 
 
 # --------------------------------------------------------------------------------------------- data and records
 
 
-cdef Status teltonika_data(const uint8_t *data, Py_ssize_t length, const TeltonikaHabits *habits, TeltonikaLayout *layout,
-                           Cursor *cursor) noexcept nogil:
+cdef Status teltonika_data(const uint8_t *data, Py_ssize_t length, const Line *line, TeltonikaLayout *layout, Cursor *cursor) noexcept nogil:
     """Which layout the data have; the cursor stands at the first record. HANDOVER for what no kernel reads."""
     if length < TELTONIKA_DATA_BYTES_MIN:
         return HANDOVER
@@ -201,7 +110,7 @@ cdef Status teltonika_data(const uint8_t *data, Py_ssize_t length, const Teltoni
     layout.count_bytes = 2 if data[0] == 0x8e else 1
     layout.has_generation = data[0] == 0x10
     layout.has_variable = data[0] == 0x8e
-    layout.has_wide = data[0] == 0x08 and habits.has_wide
+    layout.has_wide = data[0] == 0x08 and line.words & TELTONIKA_HAS_WIDE != 0
     cursor.data = data
     cursor.length = length
     cursor.at = 2
@@ -226,8 +135,7 @@ cdef inline bint teltonika_says(const TeltonikaAlarmElement *element, bint is_ev
     return element.is_one or (is_event and (element.is_set or not element.is_there))
 
 
-cdef Status teltonika_record(Cursor *cursor, const TeltonikaLayout *layout, const TeltonikaHabits *habits, int64_t now_us,
-                             Reading *reading) noexcept nogil:
+cdef Status teltonika_record(Cursor *cursor, const TeltonikaLayout *layout, const Line *line, int64_t now_us, Reading *reading) noexcept nogil:
     """One AVL record; its layout stands in teltonika.py."""
     cdef TeltonikaAlarmElement alarm, man_down
     cdef const uint8_t *head
@@ -239,7 +147,6 @@ cdef Status teltonika_record(Cursor *cursor, const TeltonikaLayout *layout, cons
     cdef int64_t count, at
     memset(&alarm, 0, sizeof(alarm))
     memset(&man_down, 0, sizeof(man_down))
-    start_reading(reading)
     if not has_left(cursor, 24 + layout.id_bytes + layout.has_generation + layout.count_bytes):
         return HANDOVER
     head = cursor.data + cursor.at
@@ -292,7 +199,7 @@ cdef Status teltonika_record(Cursor *cursor, const TeltonikaLayout *layout, cons
             elif size == 2 and number == TELTONIKA_POWER_MV_ELEMENT:
                 reading.power_v = <double> value / 1000.0
                 reading.has |= HAS_POWER_V
-            if size == 1 and habits.is_vehicle:
+            if size == 1 and line.words & TELTONIKA_IS_VEHICLE:
                 kinds |= teltonika_vehicle_kinds(number, value, event)
         size *= 2
     if layout.has_variable:
@@ -308,7 +215,7 @@ cdef Status teltonika_record(Cursor *cursor, const TeltonikaLayout *layout, cons
         kinds |= KIND_SOS_BUTTON
     if teltonika_says(&man_down, event == TELTONIKA_MAN_DOWN_ELEMENT):
         kinds |= KIND_MAN_DOWN
-    if priority == TELTONIKA_PANIC and not kinds & KIND_LIFE and not habits.panic_is_routine:
+    if priority == TELTONIKA_PANIC and not kinds & KIND_LIFE and not line.words & TELTONIKA_PANIC_IS_ROUTINE:
         kinds |= KIND_GENERAL
     reading.standing = kinds & KIND_LIFE != 0 and priority != TELTONIKA_PANIC and event != TELTONIKA_ALARM_ELEMENT \
         and event != TELTONIKA_MAN_DOWN_ELEMENT
@@ -323,3 +230,112 @@ cdef inline uint64_t teltonika_vehicle_kinds(uint32_t number, uint64_t value, ui
     if number == 175 and event == 175:
         return KIND_GEOFENCE_EXIT if value == 0 else KIND_GEOFENCE_ENTER if value == 1 else 0
     return TELTONIKA_VEHICLE_KINDS[number] if number < 256 and value else 0
+
+
+# ------------------------------------------------------------------------------------------------------ the frame
+
+
+cdef Status teltonika_records(const uint8_t *data, Py_ssize_t length, const Line *line, int64_t now_us, Told *told) noexcept nogil:
+    """Every record of the data."""
+    cdef TeltonikaLayout layout
+    cdef Cursor cursor
+    cdef Reading *reading
+    cdef int at
+    if teltonika_data(data, length, line, &layout, &cursor) != OK:
+        return HANDOVER
+    for at in range(data[1]):
+        reading = next_reading(told)
+        if reading == NULL or teltonika_record(&cursor, &layout, line, now_us, reading) != OK:
+            return HANDOVER
+    return teltonika_end(&cursor)
+
+
+cdef inline void teltonika_just(Told *told, uint64_t kinds) noexcept nogil:
+    """A frame that says one thing and nothing else."""
+    next_reading(told).kinds = kinds
+
+
+cdef Status teltonika_read(const uint8_t *raw, Py_ssize_t length, Line *line, int64_t now_us, Told *told) noexcept nogil:
+    """One ping, login, data packet or datagram."""
+    if line.is_datagram:
+        return teltonika_datagram(raw, length, line, now_us, told)
+    if length == 1 and raw[0] == 0xff:
+        teltonika_just(told, KIND_HEARTBEAT)
+        return OK
+    if length >= 2 and raw[0] == 0 and raw[1] != 0:
+        return teltonika_login(raw, length, line, told)
+    return teltonika_packet(raw, length, line, now_us, told)
+
+
+cdef Status teltonika_login(const uint8_t *raw, Py_ssize_t length, Line *line, Told *told) noexcept nogil:
+    """Length u16, then that many digits."""
+    if raw[1] < TELTONIKA_IMEI_DIGITS_MIN or raw[1] > TELTONIKA_IMEI_DIGITS_MAX or length != 2 + <Py_ssize_t> raw[1] \
+            or not all_digits(raw + 2, raw[1]):
+        return HANDOVER
+    teltonika_just(told, KIND_LOGIN)
+    told.reply[0] = 1
+    told.reply_bytes = 1
+    return name_device(line, raw + 2, raw[1])
+
+
+cdef Status teltonika_packet(const uint8_t *raw, Py_ssize_t length, const Line *line, int64_t now_us, Told *told) noexcept nogil:
+    """Preamble u32 = 0, length u32 N, N bytes, checksum u32."""
+    cdef Py_ssize_t data_bytes
+    cdef uint32_t claimed, counted
+    cdef int at
+    if length < 12 or u32be(raw) != 0 or line.device_bytes == 0:
+        return HANDOVER
+    data_bytes = <Py_ssize_t> u32be(raw + 4)
+    if data_bytes < TELTONIKA_DATA_BYTES_MIN or data_bytes > TELTONIKA_DATA_BYTES_MAX or data_bytes != length - 12:
+        return HANDOVER
+    if teltonika_records(raw + 8, data_bytes, line, now_us, told) != OK:
+        return HANDOVER
+    claimed, counted = u32be(raw + length - 4), crc16_arc(raw + 8, data_bytes)
+    if claimed != counted:
+        for at in range(told.count):
+            if told.readings[at].kinds & KIND_LIFE:
+                return HANDOVER
+        return blame(&told.fault, CHECKSUM, FAULT_CHECKSUM_WIDE, length - 4, counted, claimed)
+    told.reply[0] = told.reply[1] = told.reply[2] = 0
+    told.reply[3] = <uint8_t> told.count
+    told.reply_bytes = 4
+    return OK
+
+
+cdef Status teltonika_datagram(const uint8_t *raw, Py_ssize_t length, Line *line, int64_t now_us, Told *told) noexcept nogil:
+    """Length u16, packet id u16, type u8, AVL packet id u8, IMEI (length u16, digits), then data without checksum."""
+    cdef Py_ssize_t digits
+    if length < 8:
+        return HANDOVER
+    digits = <Py_ssize_t> u16be(raw + 6)
+    if <Py_ssize_t> u16be(raw) != length - 2 or digits < TELTONIKA_IMEI_DIGITS_MIN or digits > TELTONIKA_IMEI_DIGITS_MAX \
+            or length - 8 < digits or not all_digits(raw + 8, digits):
+        return HANDOVER
+    if teltonika_records(raw + 8 + digits, length - 8 - digits, line, now_us, told) != OK:
+        return HANDOVER
+    put_u16be(told.reply, 5)
+    told.reply[2], told.reply[3] = raw[2], raw[3]
+    told.reply[4], told.reply[5] = 1, raw[5]
+    told.reply[6] = <uint8_t> told.count
+    told.reply_bytes = 7
+    return name_device(line, raw + 8, digits)
+
+
+cdef Py_ssize_t teltonika_repair(uint8_t *data, Py_ssize_t length, Py_ssize_t room) noexcept nogil:
+    if length >= 12 and u32be(data) == 0:
+        put_u16be(data + 4, 0)
+        put_u16be(data + 6, <uint32_t> (length - 12))
+        put_u16be(data + length - 4, 0)
+        put_u16be(data + length - 2, crc16_arc(data + 8, length - 12))
+    elif length >= 8 and data[0] == 0 and data[1] != 0 and not is_digit(data[2]):
+        put_u16be(data, <uint32_t> (length - 2))
+    return length
+
+
+cdef Kernel *_teltonika_kernel = new_kernel("teltonika", b"\x00\xff")
+_teltonika_kernel.promises_length = True
+_teltonika_kernel.joins_datagrams = False
+_teltonika_kernel.shape = teltonika_shape
+_teltonika_kernel.read = teltonika_read
+_teltonika_kernel.prepare = teltonika_prepare
+_teltonika_kernel.repair = teltonika_repair

@@ -1,7 +1,7 @@
 # Kernels: watch. The twin of protocols/watch.py: the splitter, keep-alives, positions and alarms.
 #
-# Frames with control bytes, with a status or time that cannot be read, or with more numbers than a double
-# holds exactly are handed over. Read it beside watch.py: same names, same order.
+# Refused frames, status bits that nobody knows, and numbers with more digits than a double holds exactly are handed over.
+# Read it beside watch.py: same names, same order.
 
 cdef enum:
     WATCH_CONTENT_BYTES_MAX = 2048
@@ -9,14 +9,7 @@ cdef enum:
     WATCH_HEADER_BYTES_MAX = 31
     WATCH_ID_DIGITS_MIN = 8
     WATCH_ID_DIGITS_MAX = 16
-    WATCH_DIGITS_EXACT = 15  # so many a double holds
     WATCH_FIELDS = 18  # type to cell count
-    WATCH_REPLY_BYTES_MAX = 40
-
-cdef enum WatchEnd:
-    WATCH_WAIT = 0
-    WATCH_NO_FRAME = -1
-    WATCH_ASK = -2  # the reference knows whether the last bracket ends the frame
 
 cdef enum:
     WATCH_TYPE, WATCH_DATE, WATCH_TIME, WATCH_VALID, WATCH_LAT, WATCH_NS, WATCH_LON, WATCH_EW, WATCH_SPEED, WATCH_COURSE
@@ -29,19 +22,6 @@ cdef struct WatchHeader:
     Py_ssize_t size  # what the length field says
     Py_ssize_t end  # where the content begins
 
-cdef struct WatchSplit:
-    Py_ssize_t start
-    int64_t skipped_bytes
-
-cdef struct Field:
-    const uint8_t *data
-    Py_ssize_t length
-
-cdef enum Number:
-    NUMBER_NONE
-    NUMBER_READ
-    NUMBER_RARE  # has more digits than a double holds: the reference reads it
-
 cdef uint32_t WATCH_ALARM_BITS = 0x007f4000
 cdef uint32_t WATCH_KNOWN_BITS = 0x007f401f
 cdef uint64_t WATCH_STATUS_KINDS[32]
@@ -53,31 +33,9 @@ WATCH_STATUS_KINDS[14] = Kind.POWER_CUT
 WATCH_STATUS_KINDS[16] = Kind.SOS_BUTTON
 WATCH_STATUS_KINDS[20] = Kind.STRAP_CUT
 WATCH_STATUS_KINDS[21] = WATCH_STATUS_KINDS[22] = Kind.FALL
-cdef double TENS[16]
-TENS[:] = [1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15]
 
 
 # ------------------------------------------------------------------------------------------------- the splitter
-
-
-cdef inline bint is_digit(uint8_t byte) noexcept nogil:
-    return 48 <= byte <= 57
-
-
-cdef inline int hex_value(uint8_t byte) noexcept nogil:
-    """0-15, or -1."""
-    if 48 <= byte <= 57:
-        return byte - 48
-    byte |= 0x20
-    return byte - 87 if 97 <= byte <= 102 else -1
-
-
-cdef inline bint is_alphanumeric(uint8_t byte) noexcept nogil:
-    return is_digit(byte) or 97 <= (byte | 0x20) <= 122
-
-
-cdef inline bint is_blank(uint8_t byte) noexcept nogil:
-    return byte == 32 or 9 <= byte <= 13
 
 
 cdef Py_ssize_t watch_hex4(const uint8_t *data, Py_ssize_t left) noexcept nogil:
@@ -148,258 +106,164 @@ cdef Py_ssize_t watch_content_end(const uint8_t *data, Py_ssize_t left, Py_ssize
     return end
 
 
-cdef Py_ssize_t watch_frame_bytes(const uint8_t *data, Py_ssize_t left, WatchHeader *header, Py_ssize_t *last, bint *is_wrong) noexcept nogil:
-    """Size of the frame at the front, or one of WatchEnd; with WATCH_ASK, where the last bracket stands."""
+cdef Shape watch_shape(const uint8_t *data, Py_ssize_t left, const Line *line, Py_ssize_t *size) noexcept nogil:
+    """What begins with a bracket."""
+    cdef WatchHeader header
     cdef Py_ssize_t start, stop, end, following, at
-    if not watch_header(data, left, header):
-        if data[0] != 91 or left >= WATCH_HEADER_BYTES_MAX:
-            return WATCH_NO_FRAME
+    if not watch_header(data, left, &header):
+        if left >= WATCH_HEADER_BYTES_MAX:
+            return NOISE
         for at in range(1, left):
             if data[at] == 91:
-                return WATCH_NO_FRAME
-        return WATCH_WAIT
+                return NOISE
+        return WAIT
     start = header.end
     stop = start + WATCH_STUFFED_BYTES_MAX + 1
     end = watch_content_end(data, left, start, header.size) if header.size <= WATCH_CONTENT_BYTES_MAX else left + 1
     following = watch_next_frame(data, start, min(left, stop + WATCH_HEADER_BYTES_MAX))
     if end < left and data[end] == 93 and (following < 0 or end <= following):
-        return end + 1
+        size[0] = end + 1
+        return FRAME
     if 0 <= following < stop:
-        return following + 1
+        size[0] = following + 1
+        return FRAME
     at = left - 1
     while at >= start and is_blank(data[at]):
         at -= 1
     if at >= start and at >= left - 8 and data[at] == 93 and at < stop and end != left:
-        last[0] = at
-        is_wrong[0] = header.size > WATCH_CONTENT_BYTES_MAX or end < left
-        return WATCH_ASK
-    return WATCH_WAIT if left < stop else WATCH_NO_FRAME
+        if is_watch_whole(data + start, at - start, header.size > WATCH_CONTENT_BYTES_MAX or end < left):
+            size[0] = at + 1
+            return FRAME
+    return WAIT if left < stop else NOISE
 
 
-cdef void watch_skip(const uint8_t *data, Py_ssize_t length, WatchSplit *split) noexcept nogil:
-    """On to the next bracket."""
-    cdef Py_ssize_t at = split.start + 1
-    while at < length and data[at] != 91:
-        at += 1
-    split.skipped_bytes += at - split.start
-    split.start = at
+cdef bint is_watch_whole(const uint8_t *content, Py_ssize_t length, bint is_wrong) noexcept nogil:
+    """Is a bracket behind this content the frame's end, although the length field says otherwise? See ``is_whole``."""
+    cdef Field field
+    cdef WifiReading point
+    cdef Py_ssize_t at = 0, found_end
+    cdef int64_t cells, promised, number
+    if not is_watch_position(content, length):
+        return is_wrong
+    for number in range(WATCH_FIELDS):
+        at = take_field(content, length, at, 44, &field)
+    cells = whole(field, WHOLE_MAX)
+    if cells > 0:
+        for number in range(3):
+            at = take_field(content, length, at, 44, &field)
+        while cells > 0 and at <= length:
+            for number in range(3):
+                at = take_field(content, length, at, 44, &field)
+            cells -= 1
+        if cells > 0:
+            return True
+    at = take_field(content, length, at, 44, &field)
+    promised = whole(field, WHOLE_MAX)
+    while promised > 0 and at < length:
+        found_end = watch_access_point(content + at, length - at, &point)
+        if found_end < 0:
+            break
+        promised -= 1
+        at += found_end
+    return promised <= 0
 
 
-# ------------------------------------------------------------------------------------------------------- fields
-
-
-cdef inline Field stripped(Field field) noexcept nogil:
-    while field.length and field.data[0] == 32:
-        field.data += 1
-        field.length -= 1
-    while field.length and field.data[field.length - 1] == 32:
-        field.length -= 1
-    return field
-
-
-cdef inline bint is_letter(Field field, uint8_t letter) noexcept nogil:
-    return field.length == 1 and field.data[0] == letter
-
-
-cdef Number read_decimal(Field field, double *value) noexcept nogil:
-    """``[+-]digits[.digits]``, at most ten of each."""
-    cdef uint64_t mantissa = 0
-    cdef Py_ssize_t at = 0, whole = 0, part = 0
-    cdef bint is_negative = False
-    if field.length and (field.data[0] == 45 or field.data[0] == 43):
-        is_negative = field.data[0] == 45
-        at = 1
-    while at < field.length and is_digit(field.data[at]) and whole <= 10:
-        mantissa = mantissa * 10 + field.data[at] - 48
-        at += 1
-        whole += 1
-    if whole == 0 or whole > 10:
-        return NUMBER_NONE
-    if at < field.length and field.data[at] == 46:
-        at += 1
-        while at < field.length and is_digit(field.data[at]) and part <= 10:
-            if whole + part < WATCH_DIGITS_EXACT:
-                mantissa = mantissa * 10 + field.data[at] - 48
-            at += 1
-            part += 1
-    if at != field.length or part > 10:
-        return NUMBER_NONE
-    if whole + part > WATCH_DIGITS_EXACT:
-        return NUMBER_RARE
-    # Both are exact, so the quotient is the double nearest to what stands there.
-    value[0] = <double> mantissa / TENS[part]
-    if is_negative:
-        value[0] = -value[0]
-    return NUMBER_READ
-
-
-cdef int64_t read_whole(Field field) noexcept nogil:
-    """One to ten digits, or -1."""
-    cdef int64_t value = 0
-    cdef Py_ssize_t at
-    if field.length < 1 or field.length > 10:
-        return -1
-    for at in range(field.length):
-        if not is_digit(field.data[at]):
-            return -1
-        value = value * 10 + field.data[at] - 48
-    return value
-
-
-cdef inline int two_digits(const uint8_t *data) noexcept nogil:
-    return (data[0] - 48) * 10 + data[1] - 48
-
-
-cdef Py_ssize_t take_field(const uint8_t *data, Py_ssize_t length, Py_ssize_t at, Field *field) noexcept nogil:
-    """The field that starts at ``at``, without blanks; returns where the next one starts, or length + 1 when there is none.
-    A field that is not there is empty."""
-    cdef Py_ssize_t end = at
-    if at > length:
-        field.data = data
-        field.length = 0
-        return at
-    while end < length and data[end] != 44:
-        end += 1
-    field.data = data + at
-    field.length = end - at
-    field[0] = stripped(field[0])
-    return end + 1
+cdef inline bint is_watch_position(const uint8_t *content, Py_ssize_t length) noexcept nogil:
+    return begins(content, length, b"UD", 2) or begins(content, length, b"AL", 2) or begins(content, length, b"WT", 2) \
+        or begins(content, length, b"WG", 2) or begins(content, length, b"WAD", 3)
 
 
 # ------------------------------------------------------------------------------------------------- the content
 
 
-cdef inline bint begins(const uint8_t *data, Py_ssize_t length, const char *word, Py_ssize_t count) noexcept nogil:
-    return length >= count and memcmp(data, word, count) == 0
+cdef inline Py_ssize_t watch_unstuffed_bytes(const uint8_t *content, Py_ssize_t length) noexcept nogil:
+    """Length without stuffing, as the length field counts it."""
+    cdef Py_ssize_t at = 0, count = 0
+    while at < length:
+        at += 2 if content[at] == 0x7d and length - at >= 2 and 1 <= content[at + 1] <= 5 else 1
+        count += 1
+    return count
 
 
-cdef inline bint is_plain(const uint8_t *data, Py_ssize_t length) noexcept nogil:
-    """No byte that Python takes for a blank, but for the blank itself."""
-    cdef Py_ssize_t at
-    for at in range(length):
-        if data[at] < 32 or data[at] == 0x85 or data[at] == 0xa0:
-            return False
-    return True
-
-
-cdef Status watch_report(const uint8_t *content, Py_ssize_t length, Py_ssize_t size, int64_t offset_us, Reading *reading) noexcept nogil:
+cdef Status watch_report(const uint8_t *content, Py_ssize_t length, Py_ssize_t size, int64_t ahead_us, Reading *reading) noexcept nogil:
     """What the content of a frame says."""
     cdef Field field
-    cdef Py_ssize_t at
+    cdef Py_ssize_t at = 0
     cdef int number
-    cdef int64_t percent
-    if length > WATCH_CONTENT_BYTES_MAX or not is_plain(content, length):
-        return HANDOVER
-    start_reading(reading)
-    if length != size:
+    if watch_unstuffed_bytes(content, length) != size:
         note_unread(reading, UNREAD_LENGTH)
-    if begins(content, length, b"UD", 2) or begins(content, length, b"AL", 2) or begins(content, length, b"WT", 2) \
-            or begins(content, length, b"WG", 2) or begins(content, length, b"WAD", 3):
-        return watch_position(content, length, offset_us, reading)
-    if not begins(content, length, b"LK", 2) or (length > 2 and content[2] != 44):
-        return HANDOVER
-    reading.kinds = KIND_HEARTBEAT
-    at = 0
-    for number in range(4):
-        at = take_field(content, length, at, &field)
-    percent = read_whole(field)
-    if 0 <= percent <= 100:
-        reading.battery_percent = <double> percent
-        reading.has |= HAS_BATTERY_PERCENT
+    if is_watch_position(content, length):
+        return watch_position(content, length, ahead_us, reading)
+    reading.kinds = KIND_LOGIN if is_watch_type(content, length, b"INIT", 4) else KIND_HEARTBEAT
+    if is_watch_type(content, length, b"LK", 2):
+        for number in range(4):
+            at = take_field(content, length, at, 44, &field)
+        put_percent(reading, field)
     return OK
 
 
-cdef Status watch_position(const uint8_t *content, Py_ssize_t length, int64_t offset_us, Reading *reading) noexcept nogil:
+cdef inline bint is_watch_type(const uint8_t *content, Py_ssize_t length, const char *word, Py_ssize_t count) noexcept nogil:
+    """Is this the whole first field?"""
+    return begins(content, length, word, count) and (length == count or content[count] == 44)
+
+
+cdef Status watch_position(const uint8_t *content, Py_ssize_t length, int64_t ahead_us, Reading *reading) noexcept nogil:
     """A position, live, stored or with an alarm; its fields stand in watch.py."""
     cdef Field fields[WATCH_FIELDS]
     cdef Py_ssize_t at = 0
     cdef int number
-    cdef uint32_t status = 0
-    cdef int64_t percent
+    cdef int64_t status
     for number in range(WATCH_FIELDS):
-        at = take_field(content, length, at, &fields[number])
-    if not watch_status(fields[WATCH_STATUS], &status) or status & ~WATCH_KNOWN_BITS:
+        at = take_field(content, length, at, 44, &fields[number])
+    status = hexadecimal(fields[WATCH_STATUS])
+    if status < 0:
+        note_unread(reading, UNREAD_STATUS_WORD)
+        status = 0
+    elif status & ~<int64_t> WATCH_KNOWN_BITS:
         return HANDOVER
     for number in range(32):
         if status >> number & 1:
             reading.kinds |= WATCH_STATUS_KINDS[number]
     if begins(content, length, b"AL", 2) and not status & WATCH_ALARM_BITS:
         reading.kinds |= KIND_GENERAL
-    if not watch_time(fields[WATCH_DATE], fields[WATCH_TIME], offset_us, &reading.event_at_us):
-        return HANDOVER
-    reading.has |= HAS_EVENT_AT
-    percent = read_whole(fields[WATCH_BATTERY])
-    if 0 <= percent <= 100:
-        reading.battery_percent = <double> percent
-        reading.has |= HAS_BATTERY_PERCENT
+    if day_first_us(fields[WATCH_DATE], fields[WATCH_TIME], ahead_us, &reading.event_at_us):
+        reading.has |= HAS_EVENT_AT
+    else:
+        note_unread(reading, UNREAD_TIME)
+    put_percent(reading, fields[WATCH_BATTERY])
     reading.stored = length > 2 and begins(content, length, b"UD", 2) and (content[2] == 50 or content[2] == 51)
-    if watch_surroundings(content, length, at, read_whole(fields[WATCH_CELLS]), reading) != OK or watch_fix(fields, reading) != OK:
+    if watch_surroundings(content, length, at, whole(fields[WATCH_CELLS], WHOLE_MAX), reading) != OK or watch_fix(fields, reading) != OK:
         return HANDOVER
     if reading.kinds == 0:
         reading.kinds = KIND_POSITION if reading.has & HAS_FIX or reading.cell_count or reading.wifi_count else KIND_HEARTBEAT
     return OK
 
 
-cdef bint watch_status(Field field, uint32_t *status) noexcept nogil:
-    """Up to eight hex digits."""
-    cdef Py_ssize_t at
-    cdef int digit
-    if field.length < 1 or field.length > 8:
-        return False
-    for at in range(field.length):
-        digit = hex_value(field.data[at])
-        if digit < 0:
-            return False
-        status[0] = status[0] << 4 | <uint32_t> digit
-    return True
-
-
-cdef bint watch_time(Field date, Field time, int64_t offset_us, int64_t *at_us) noexcept nogil:
-    """``ddmmyy`` and ``hhmmss``."""
-    cdef const uint8_t *day = date.data
-    cdef const uint8_t *clock = time.data
-    if date.length != 6 or time.length != 6 or not all_digits(day, 6) or not all_digits(clock, 6):
-        return False
-    if not civil_us(full_year(two_digits(day + 4)), two_digits(day + 2), two_digits(day), two_digits(clock), two_digits(clock + 2),
-                    two_digits(clock + 4), at_us):
-        return False
-    at_us[0] -= offset_us
-    return True
-
-
 cdef Status watch_fix(Field *fields, Reading *reading) noexcept nogil:
-    """The position; 0, 0 never is one. A hemisphere letter outranks a sign."""
-    cdef double lat = 0, lon = 0
-    cdef Number got_lat = read_decimal(fields[WATCH_LAT], &lat), got_lon = read_decimal(fields[WATCH_LON], &lon)
-    cdef Number got_speed = read_decimal(fields[WATCH_SPEED], &reading.speed_kmh)
-    cdef Number got_course = read_decimal(fields[WATCH_COURSE], &reading.course_deg)
-    cdef Number got_altitude = read_decimal(fields[WATCH_ALTITUDE], &reading.altitude_m)
-    cdef int64_t satellites = read_whole(fields[WATCH_SATELLITES])
-    if got_lat == NUMBER_RARE or got_lon == NUMBER_RARE or got_speed == NUMBER_RARE or got_course == NUMBER_RARE \
-            or got_altitude == NUMBER_RARE or satellites > 65535:
-        return HANDOVER
-    if got_lat == NUMBER_NONE or got_lon == NUMBER_NONE or fabs(lat) > 90 or fabs(lon) > 180 or (lat == 0 and lon == 0):
-        reading.has &= ~<uint32_t> HAS_ACCURACY
+    """The position. A hemisphere letter outranks a sign."""
+    cdef int64_t lat_e7 = 0, lon_e7 = 0
+    cdef int64_t satellites = whole(fields[WATCH_SATELLITES], WHOLE_MAX)
+    if not degrees_e7(fields[WATCH_LAT], &lat_e7) or not degrees_e7(fields[WATCH_LON], &lon_e7):
         return OK
-    if is_letter(fields[WATCH_NS], 78) or is_letter(fields[WATCH_NS], 83):
-        lat = fabs(lat) if fields[WATCH_NS].data[0] == 78 else -fabs(lat)
-    if is_letter(fields[WATCH_EW], 69) or is_letter(fields[WATCH_EW], 87):
-        lon = fabs(lon) if fields[WATCH_EW].data[0] == 69 else -fabs(lon)
-    reading.lat_e7 = <int32_t> rint(lat * 10000000)
-    reading.lon_e7 = <int32_t> rint(lon * 10000000)
-    reading.fix_at_us = reading.event_at_us
-    reading.fix_valid = is_letter(fields[WATCH_VALID], 65)
-    reading.has |= HAS_FIX | HAS_FIX_AT
-    if got_speed == NUMBER_READ and reading.speed_kmh >= 0:
-        reading.has |= HAS_SPEED
-    if got_course == NUMBER_READ and 0 <= reading.course_deg <= 360:
-        reading.has |= HAS_COURSE
-    if got_altitude == NUMBER_READ:
-        reading.has |= HAS_ALTITUDE
+    lat_e7 = watch_signed_by(fields[WATCH_NS], lat_e7, 78, 83)
+    lon_e7 = watch_signed_by(fields[WATCH_EW], lon_e7, 69, 87)
+    if not put_fix(reading, lat_e7, lon_e7, is_letter(fields[WATCH_VALID], 65)):
+        return OK
+    if satellites > 65535:
+        return HANDOVER
     if satellites >= 0:
         reading.satellites = <uint16_t> satellites
         reading.has |= HAS_SATELLITES
-    return OK
+    if put_speed(reading, fields[WATCH_SPEED], 1.0) and put_course(reading, fields[WATCH_COURSE]) and put_altitude(reading, fields[WATCH_ALTITUDE]):
+        return OK
+    return HANDOVER
+
+
+cdef inline int64_t watch_signed_by(Field letter, int64_t value_e7, uint8_t positive, uint8_t negative) noexcept nogil:
+    """The degrees with the sign that their hemisphere letter gives; as they stand when there is no letter."""
+    if is_letter(letter, positive) or is_letter(letter, negative):
+        return (value_e7 if value_e7 >= 0 else -value_e7) * (1 if letter.data[0] == positive else -1)
+    return value_e7
 
 
 cdef Status watch_surroundings(const uint8_t *content, Py_ssize_t length, Py_ssize_t at, int64_t count, Reading *reading) noexcept nogil:
@@ -408,21 +272,22 @@ cdef Status watch_surroundings(const uint8_t *content, Py_ssize_t length, Py_ssi
     cdef int64_t mcc, mnc, lac, cid, points
     cdef Py_ssize_t found_end
     cdef int number
+    cdef Number accuracy
     cdef CellReading *cell
     if count > 0:
         if count > CELLS_MAX:
             return HANDOVER
-        at = take_field(content, length, at, &field)
-        at = take_field(content, length, at, &field)
-        mcc = read_whole(field)
-        at = take_field(content, length, at, &field)
-        mnc = read_whole(field)
+        at = take_field(content, length, at, 44, &field)
+        at = take_field(content, length, at, 44, &field)
+        mcc = whole(field, WHOLE_MAX)
+        at = take_field(content, length, at, 44, &field)
+        mnc = whole(field, WHOLE_MAX)
         for number in range(count):
-            at = take_field(content, length, at, &field)
-            lac = read_whole(field)
-            at = take_field(content, length, at, &field)
-            cid = read_whole(field)
-            at = take_field(content, length, at, &field)
+            at = take_field(content, length, at, 44, &field)
+            lac = whole(field, WHOLE_MAX)
+            at = take_field(content, length, at, 44, &field)
+            cid = whole(field, WHOLE_MAX)
+            at = take_field(content, length, at, 44, &field)
             if mcc > 65535 or mnc > 65535 or lac >> 32 > 0:
                 return HANDOVER
             if mcc >= 0 and mnc >= 0 and lac >= 0 and cid >= 0:
@@ -432,8 +297,8 @@ cdef Status watch_surroundings(const uint8_t *content, Py_ssize_t length, Py_ssi
                 cell.lac = <uint32_t> lac
                 cell.cid = <uint64_t> cid
                 reading.cell_count += 1
-    at = take_field(content, length, at, &field)
-    points = read_whole(field)
+    at = take_field(content, length, at, 44, &field)
+    points = whole(field, WHOLE_MAX)
     if points > WIFI_MAX:
         return HANDOVER
     while points > 0 and at < length:
@@ -445,11 +310,11 @@ cdef Status watch_surroundings(const uint8_t *content, Py_ssize_t length, Py_ssi
         at += found_end
     if reading.wifi_count:
         at += 1
-    take_field(content, length, at, &field)
-    points = read_decimal(field, &reading.accuracy_m)
-    if points == NUMBER_RARE:
+    take_field(content, length, at, 44, &field)
+    accuracy = decimal(field, &reading.accuracy_m)
+    if accuracy == NUMBER_RARE:
         return HANDOVER
-    if points == NUMBER_READ and reading.accuracy_m > 0:
+    if accuracy == NUMBER_READ and reading.accuracy_m > 0:
         reading.has |= HAS_ACCURACY
     return OK
 
@@ -483,13 +348,58 @@ cdef Py_ssize_t watch_access_point(const uint8_t *data, Py_ssize_t length, WifiR
     return -1
 
 
-cdef Py_ssize_t watch_put_reply(const uint8_t *raw, const WatchHeader *header, const uint8_t *content, uint8_t *reply) noexcept nogil:
-    """``[MM*id*0002*LK]`` or ``…*AL]`` with the index when there is one; 0 for what is not answered."""
+cdef int watch_put_reply(const uint8_t *raw, const WatchHeader *header, const uint8_t *content, Py_ssize_t length, uint8_t *reply) noexcept nogil:
+    """``[MM*id*0002*LK]``, with the index when there is one; 0 for what is not answered."""
     cdef Py_ssize_t size = header.index_at + 5 if header.index_at else 5 + header.id_bytes
-    if not begins(content, 2, b"AL", 2) and not begins(content, 2, b"LK", 2):
+    cdef const char *answer
+    cdef int count
+    if begins(content, length, b"AL", 2):
+        answer, count = b"0002*AL]", 8
+    elif is_watch_type(content, length, b"LK", 2):
+        answer, count = b"0002*LK]", 8
+    elif is_watch_type(content, length, b"TKQ", 3):
+        answer, count = b"0003*TKQ]", 9
+    elif is_watch_type(content, length, b"INIT", 4):
+        answer, count = b"0006*INIT,1]", 12
+    else:
         return 0
     memcpy(reply, raw, size)
-    memcpy(reply + size, b"0002*", 5)
-    memcpy(reply + size + 5, content, 2)
-    reply[size + 7] = 93
-    return size + 8
+    memcpy(reply + size, answer, count)
+    return <int> size + count
+
+
+cdef Status watch_read(const uint8_t *raw, Py_ssize_t length, Line *line, int64_t now_us, Told *told) noexcept nogil:
+    """One frame, from bracket to bracket."""
+    cdef WatchHeader header
+    cdef const uint8_t *content
+    cdef Py_ssize_t content_bytes
+    if length == 0 or raw[length - 1] != 93 or not watch_header(raw, length, &header):
+        return HANDOVER
+    content = raw + header.end
+    content_bytes = length - header.end - 1
+    if content_bytes < 0 or content_bytes > WATCH_CONTENT_BYTES_MAX:
+        return HANDOVER
+    if watch_report(content, content_bytes, header.size, offset_us(line), next_reading(told)) != OK:
+        return HANDOVER
+    told.reply_bytes = watch_put_reply(raw, &header, content, content_bytes, told.reply)
+    return name_device(line, raw + header.id_at, header.id_bytes)
+
+
+cdef Py_ssize_t watch_repair(uint8_t *data, Py_ssize_t length, Py_ssize_t room) noexcept nogil:
+    cdef const char *digits = b"0123456789ABCDEF"
+    cdef WatchHeader header
+    cdef Py_ssize_t size
+    cdef int at
+    if not watch_header(data, length, &header) or length - header.end < 1:
+        return length
+    data[length - 1] = 93
+    size = watch_unstuffed_bytes(data + header.end, length - header.end - 1)
+    for at in range(4):
+        data[header.end - 2 - at] = <uint8_t> digits[size >> 4 * at & 15]
+    return length
+
+
+cdef Kernel *_watch_kernel = new_kernel("watch", b"[")
+_watch_kernel.shape = watch_shape
+_watch_kernel.read = watch_read
+_watch_kernel.repair = watch_repair

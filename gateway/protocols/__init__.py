@@ -45,15 +45,15 @@ class Row:
 
 PROTOCOLS = (
     #   name     transports  port  reference      fast twin  first bytes
-    Row("gt06", ("tcp",), 5023, gt06.Session, _fastpath.Gt06, gt06.recognise),
-    Row("teltonika", ("tcp", "udp"), 5027, teltonika.Session, _fastpath.Teltonika, teltonika.recognise),
+    Row("gt06", ("tcp",), 5023, gt06.Session, _fastpath.Twin, gt06.recognise),
+    Row("teltonika", ("tcp", "udp"), 5027, teltonika.Session, _fastpath.Twin, teltonika.recognise),
     Row("eview", ("tcp",), 5230, eview.Session, None, eview.recognise),
     Row("queclink", ("tcp", "udp"), 5004, queclink.Session, None, queclink.recognise),
     Row("sms", ("sms",), 0, sms.Session, None, sms.recognise),
     Row("app", ("http",), 0, app.Session, None, app.recognise),
     Row("h02", ("tcp", "udp"), 5013, h02.Session, None, h02.recognise),
     Row("topin", ("tcp",), 5050, topin.Session, None, topin.recognise),
-    Row("watch", ("tcp",), 5093, watch.Session, _fastpath.Watch, watch.recognise),
+    Row("watch", ("tcp",), 5093, watch.Session, _fastpath.Twin, watch.recognise),
     Row("jt808", ("tcp", "udp"), 5015, jt808.Session, None, jt808.recognise),
     Row("xexun", ("tcp",), 5006, xexun.Session, None, xexun.recognise),
     Row("laipac", ("tcp", "udp"), 5045, laipac.Session, None, laipac.recognise),

@@ -12,22 +12,18 @@ says is read in ``gt06_content.py``, where it may say alarm in ``gt06_alarms.py`
 Not supported: commands to the device (0x80), photos and OBD data (0x35, 0x36, 0x8C: accepted, not interpreted).
 """
 
-import enum
 import re
-from collections.abc import Iterator
 from typing import Final
 
 from gateway.errors import FrameError, Reason
-from gateway.model import LIFE, Frame, Kind, Report
-from gateway.protocols.base import NOTHING_KNOWN, DeviceSettings, refused
+from gateway.model import LIFE, Kind, Report
 from gateway.protocols.gt06_alarms import dialect_of
 from gateway.protocols.gt06_content import report_untrusted
 from gateway.protocols.octets import bcd_digits, civil_of, crc16_x25, luhn_holds, u16be
+from gateway.protocols.stream import Content, Shape, StreamSession
 from gateway.protocols.wifi_scan import scan_bytes, scan_report
 
-NAME: Final = "gt06"
 SHORT, LONG = b"\x78\x78", b"\x79\x79"
-HEADER: Final = re.compile(SHORT + b"|" + LONG)
 TAIL: Final = b"\x0d\x0a"
 
 LENGTH_MIN: Final = 5
@@ -35,8 +31,6 @@ LENGTH_MIN: Final = 5
 LENGTH_LONG_MAX: Final = 8_192
 "Photo and OBD frames stay under 2 KiB; nobody sends longer ones than this."
 FRAME_BYTES_MAX: Final = 2 + 2 + LENGTH_LONG_MAX + 2
-NESTED_MAX: Final = 8
-"Candidates with a wrong checksum that may begin inside one another before the outermost is dropped whole: bounds the work."
 
 LOGIN: Final = 0x01
 ANSWERED: Final = frozenset((LOGIN, 0x13, 0x16, 0x19, 0x23, 0x26, 0x27))
@@ -47,18 +41,23 @@ TOPIN_TYPES: Final = (0x17, 0x69)
 NO_ADDRESS: Final = b"NA&&NA&&0##"
 
 
-class Shape(enum.Enum):
-    """What bytes that begin like a frame turn out to be."""
+def shape_untrusted(data: bytes, at: int, is_behind: bool = False) -> tuple[Shape, int]:
+    """What begins at ``at`` with 78 or 79, and how many bytes it has.
 
-    WAIT = "more bytes are needed"
-    NOISE = "no frame begins here"
-    FRAME = "delimited, and carries its own checksum"
-    SPOILT = "delimited, but the checksum is wrong"
-    WIFI = "a Wi-Fi frame of the Topin dialect: no checksum, no serial number"
+    Behind the beginning of an incomplete frame (``is_behind``) only short frames with a checksum count: the others may
+    promise kilobytes themselves, or prove nothing.
+    """
+    if len(data) - at < 2:
+        return Shape.WAIT, 0
+    header = data[at : at + 2]
+    if header != SHORT and (header != LONG or is_behind):
+        return Shape.NOISE, 1
+    shape, size = _checked_shape(data, at)
+    return _topin_shape(data, at) if shape is Shape.NOISE and header == SHORT and not is_behind else (shape, size)
 
 
-def shape_untrusted(data: bytes, at: int) -> tuple[Shape, int]:
-    """What begins with the header at ``at``, and how many bytes it has (0 unless delimited).
+def _checked_shape(data: bytes, at: int) -> tuple[Shape, int]:
+    """What begins with the header at ``at``.
 
     A frame is believed by its length, its tail and its checksum together; nobody searches for the tail, because
     coordinates and serial numbers may look like one.
@@ -69,29 +68,32 @@ def shape_untrusted(data: bytes, at: int) -> tuple[Shape, int]:
         return Shape.WAIT, 0
     length = data[at + 2] if prefix == 3 else u16be(data, at + 2)
     size = prefix + length + 2
-    if LENGTH_MIN <= length <= LENGTH_LONG_MAX:
-        if left < size:
-            return Shape.WAIT, 0
-        if data[at + size - 2 : at + size] == TAIL:
-            right = crc16_x25(data[at + 2 : at + size - 4]) == u16be(data, at + size - 4)
-            return (Shape.FRAME if right else Shape.SPOILT), size
-    return _topin_shape(data, at, left) if prefix == 3 else (Shape.NOISE, 0)
+    if not LENGTH_MIN <= length <= LENGTH_LONG_MAX:
+        return Shape.NOISE, 1
+    if left < size:
+        return Shape.WAIT, 0
+    if data[at + size - 2 : at + size] != TAIL:
+        return Shape.NOISE, 1
+    right = crc16_x25(data[at + 2 : at + size - 4]) == u16be(data, at + size - 4)
+    return (Shape.FRAME if right else Shape.SPOILT), size
 
 
-def _topin_shape(data: bytes, at: int, left: int) -> tuple[Shape, int]:
+def _topin_shape(data: bytes, at: int) -> tuple[Shape, int]:
+    """A scan of the Topin dialect, whose length follows from its two counts. It has no checksum."""
+    left = len(data) - at
     if left < 4:
         return Shape.WAIT, 0
     if data[at + 3] not in TOPIN_TYPES:
-        return Shape.NOISE, 0
+        return Shape.NOISE, 1
     size = scan_bytes(data, at)
     if size is None or left < size:
         return Shape.WAIT, 0
-    return (Shape.WIFI, size) if size and data[at + size - 2 : at + size] == TAIL else (Shape.NOISE, 0)
+    return (Shape.FRAME, size) if size and data[at + size - 2 : at + size] == TAIL else (Shape.NOISE, 1)
 
 
-def _topin_whole(raw: bytes) -> bool:
-    """One whole Wi-Fi frame of the Topin dialect, and nothing else."""
-    return raw[:2] == SHORT and _topin_shape(raw, 0, len(raw)) == (Shape.WIFI, len(raw))
+def _is_topin(raw: bytes) -> bool:
+    """One whole scan of the Topin dialect, and nothing else."""
+    return raw[:2] == SHORT and _topin_shape(raw, 0) == (Shape.FRAME, len(raw))
 
 
 def require_frame_untrusted(raw: bytes) -> None:
@@ -114,106 +116,28 @@ def require_frame_untrusted(raw: bytes) -> None:
         raise FrameError(Reason.CHECKSUM, size - 4, f"frame says {carried:04x}, its bytes give {computed:04x}")
 
 
-class Session:
+class Session(StreamSession):
     """One connection of a GT06 device."""
 
-    def __init__(self, transport: str, settings: DeviceSettings = NOTHING_KNOWN, peer: str | None = None) -> None:
-        self.transport = transport
-        self.settings = settings
-        self.device: str | None = None
-        self.zone_s = 0
-        "Local time minus UTC, as the login said."
-        self.skipped_bytes = 0
-        self._buffer = b""
-        self._start = 0
-        "Where the unread part of the buffer begins; the two below count from here."
-        self._claimed = 0
-        "Bytes that a refused frame has already accounted for."
-        self._nested = 0
-        self._looked = 0
-        "How far an incomplete frame was searched for whole ones behind its header."
+    NAME = "gt06"
+    STARTS = re.compile(rb"[\x78\x79]")
+    PROMISES_LENGTH = True
 
-    # ------------------------------------------------------------------------------------------ the stream
+    def shape(self, data: bytes, at: int) -> tuple[Shape, int]:
+        """See ``shape_untrusted``."""
+        return shape_untrusted(data, at, self.is_behind(at))
 
-    @property
-    def pending_bytes(self) -> int:
-        """Bytes that wait for the rest of their frame."""
-        return len(self._buffer) - self._start
-
-    def receive(self, data: bytes) -> None:
-        """Take the next bytes of the stream."""
-        self._buffer = self._buffer[self._start :] + data
-        self._start = 0
-
-    def frames(self, now_us: int) -> Iterator[Frame]:
-        """Every frame that is complete by now. One that has begun is waited for, but never hides a whole one behind it."""
-        while True:
-            self._skip(_header_from(self._buffer, self._start) - self._start)
-            if len(self._buffer) - self._start < 2:
-                return
-            shape, size = shape_untrusted(self._buffer, self._start)
-            raw = self._buffer[self._start : self._start + size]
-            if shape is Shape.WAIT:
-                hidden = self._whole_frame_behind()
-                if not hidden:
-                    return
-                self._skip(hidden)
-            elif shape is Shape.NOISE:
-                self._skip(1)
-            elif shape is Shape.SPOILT:
-                self._claimed = max(self._claimed, size)
-                self._nested += 1
-                self._skip(1 if self._nested < NESTED_MAX else size)
-                yield self.read(raw, now_us)
-            else:
-                self._start += size
-                self._claimed = self._nested = self._looked = 0
-                yield self.read(raw, now_us)
-
-    def _skip(self, count: int) -> None:
-        self._start += count
-        self.skipped_bytes += max(0, count - self._claimed)
-        self._claimed = max(0, self._claimed - count)
-        self._looked = max(0, self._looked - count)
-        if not self._claimed:
-            self._nested = 0
-
-    def _whole_frame_behind(self) -> int:
-        """How far ahead a whole short frame begins inside the one that is still incomplete; 0 if none does.
-
-        A header made by noise may promise kilobytes that never come; an alarm behind it must not wait for them.
-        """
-        at = self._buffer.find(SHORT, self._start + max(1, self._looked))
-        while at >= 0:
-            shape, _ = shape_untrusted(self._buffer, at)
-            if shape is Shape.FRAME:
-                return at - self._start
-            if shape is Shape.WAIT:
-                self._looked = at - self._start
-                return 0
-            at = self._buffer.find(SHORT, at + 1)
-        self._looked = len(self._buffer) - self._start - 1
-        return 0
-
-    # ---------------------------------------------------------------------------------------- one message
-
-    def read(self, raw: bytes, now_us: int) -> Frame:
-        """One whole message. Never raises for what it holds."""
+    def content_untrusted(self, raw: bytes, now_us: int) -> Content:
+        """One whole frame, or a Wi-Fi frame of the Topin dialect."""
         try:
             require_frame_untrusted(raw)
-        except FrameError as error:
-            if _topin_whole(raw):
-                return self._read_topin(raw)
-            return refused(NAME, self.transport, raw, error, self.device, self._unverified(raw, error))
+        except FrameError:
+            if not _is_topin(raw):
+                raise
+            return self._topin_untrusted(raw)
         kind_at = 3 if raw[0] == SHORT[0] else 4
-        try:
-            if raw[kind_at] == LOGIN:
-                reports: tuple[Report, ...] = (self._login_untrusted(raw, kind_at),)
-            else:
-                reports = self._reports_untrusted(raw, kind_at)
-        except FrameError as error:
-            return refused(NAME, self.transport, raw, error, self.device)
-        return Frame(NAME, self.transport, raw, self.device, reports, reply_to(raw, kind_at, now_us))
+        reports = (self._login_untrusted(raw, kind_at),) if raw[kind_at] == LOGIN else self._reports_untrusted(raw, kind_at)
+        return Content(reports, reply_to(raw, kind_at, now_us))
 
     def _login_untrusted(self, raw: bytes, kind_at: int) -> Report:
         """``IMEI 8 (BCD, 16 digits, the first one 0) [type code 2 [zone and language 2]]``."""
@@ -237,13 +161,19 @@ class Session:
         return Report(Kind.LOGIN, sequence=u16be(raw, len(raw) - 6), unread=unread)
 
     def _reports_untrusted(self, raw: bytes, kind_at: int) -> tuple[Report, ...]:
-        if self.device is None:
-            raise FrameError(Reason.IDENTITY, kind_at, f"message 0x{raw[kind_at]:02x} before a login")
-        offset_s = self.zone_s if self.settings.clock_offset_s is None else self.settings.clock_offset_s
-        report = report_untrusted(raw, kind_at, dialect_of(self.settings.model), offset_s)
+        self._require_login(raw, kind_at)
+        report = report_untrusted(raw, kind_at, dialect_of(self.settings.model), self.offset_s)
         return () if report is None else (report,)
 
-    def _unverified(self, raw: bytes, error: FrameError) -> Report | None:
+    def _topin_untrusted(self, raw: bytes) -> Content:
+        self._require_login(raw, 3)
+        return Content((scan_report(raw, self.offset_s),), raw[:10] + TAIL)
+
+    def _require_login(self, raw: bytes, kind_at: int) -> None:
+        if self.device is None:
+            raise FrameError(Reason.IDENTITY, kind_at, f"message 0x{raw[kind_at]:02x} before a login")
+
+    def unverified(self, raw: bytes, error: FrameError, now_us: int) -> Report | None:
         """The alarm that is readable in spite of a wrong checksum. A code that nobody knows is no such alarm."""
         kind_at = 3 if raw[:2] == SHORT else 4
         if error.reason is not Reason.CHECKSUM or raw[kind_at] == LOGIN:
@@ -253,21 +183,6 @@ class Session:
         except FrameError:
             return None
         return next((report for report in reports if report.kinds & LIFE & ~Kind.UNKNOWN_ALARM), None)
-
-    def _read_topin(self, raw: bytes) -> Frame:
-        if self.device is None:
-            error = FrameError(Reason.IDENTITY, 3, f"message 0x{raw[3]:02x} before a login")
-            return refused(NAME, self.transport, raw, error)
-        offset_s = self.zone_s if self.settings.clock_offset_s is None else self.settings.clock_offset_s
-        return Frame(NAME, self.transport, raw, self.device, (scan_report(raw, offset_s),), raw[:10] + TAIL)
-
-
-def _header_from(data: bytes, start: int) -> int:
-    """Where the next header begins; where half of one stands at the end; else the end."""
-    found = HEADER.search(data, start)
-    if found:
-        return found.start()
-    return len(data) - (len(data) > start and data[-1:] in (b"\x78", b"\x79"))
 
 
 # ------------------------------------------------------------------------------------------------- the answers
@@ -303,4 +218,6 @@ def recognise(data: bytes) -> int:
     if data[:2] not in (SHORT, LONG):
         return 5 if data in (b"\x78", b"\x79") else 0
     shape, _ = shape_untrusted(data, 0)
-    return {Shape.FRAME: 100, Shape.SPOILT: 60, Shape.WIFI: 55, Shape.WAIT: 30, Shape.NOISE: 0}[shape]
+    if shape is Shape.FRAME:
+        return 100 if _checked_shape(data, 0)[0] is Shape.FRAME else 55
+    return {Shape.SPOILT: 60, Shape.WAIT: 30, Shape.NOISE: 0}[shape]

@@ -46,13 +46,19 @@ class StreamSession(ABC):
     PROMISES_LENGTH: ClassVar[bool] = False
     """A frame is waited for by the length that it promises, and proves itself by a checksum. Noise may promise kilobytes that never
     come: such a wait never hides a whole frame that begins behind it."""
+    JOINS_DATAGRAMS: ClassVar[bool] = True
+    "A datagram holds frames as a stream does, perhaps several. False: it has a form of its own, and is read whole."
 
     def __init__(self, transport: str, settings: DeviceSettings = NOTHING_KNOWN, peer: str | None = None) -> None:
         self.transport = transport
         self.settings = settings
         self.peer = peer
         self.device: str | None = None
+        self.zone_s = 0
+        "Local time minus UTC, where the device itself has said so."
         self.skipped_bytes = 0
+        self.is_lost = False
+        "The bytes right before were no frame."
         self._buffer = b""
         self._start = 0
         "Where the unread part of the buffer begins; the two below count from here."
@@ -82,6 +88,19 @@ class StreamSession(ABC):
         """The alarm that is readable in a frame refused for ``error``; None for everything else."""
         return None
 
+    def is_behind(self, at: int) -> bool:
+        """Does ``shape`` look for a whole frame behind the beginning of one that is still incomplete?"""
+        return at > self._start
+
+    def is_inside(self, at: int) -> bool:
+        """The same, or for one within a frame that was refused."""
+        return at > self._start or self._claimed > 0
+
+    @property
+    def offset_s(self) -> int:
+        """How far the device's clock is ahead of UTC: as the registry says, else as the device said, else not at all."""
+        return self.zone_s if self.settings.clock_offset_s is None else self.settings.clock_offset_s
+
     # ------------------------------------------------------------------------------------------ the stream
 
     @property
@@ -103,8 +122,6 @@ class StreamSession(ABC):
         """Cut off the next delimited frame, empty when there is none yet."""
         while True:
             self._skip(self._start_from(self._start) - self._start)
-            if not self._claimed:
-                self._nested = 0
             if self._start == len(self._buffer):
                 return b""
             shape, size = self.shape(self._buffer, self._start)
@@ -112,7 +129,9 @@ class StreamSession(ABC):
             if shape is Shape.FRAME:
                 self._start += size
                 self._claimed = max(0, self._claimed - size)
+                self._nested = self._nested if self._claimed else 0
                 self._looked = 0
+                self.is_lost = False
                 return raw
             if shape is Shape.SPOILT:
                 self._claimed = max(self._claimed, size)
@@ -131,10 +150,15 @@ class StreamSession(ABC):
         return found.start() if found else len(self._buffer)
 
     def _skip(self, count: int) -> None:
+        if not count:
+            return
         self._start += count
+        self.is_lost = True
         self.skipped_bytes += max(0, count - self._claimed)
         self._claimed = max(0, self._claimed - count)
         self._looked = max(0, self._looked - count)
+        if not self._claimed:
+            self._nested = 0
 
     def _whole_frame_behind(self) -> int:
         """How far ahead a whole frame begins inside the one that is still incomplete; 0 if none does."""
@@ -143,8 +167,9 @@ class StreamSession(ABC):
             shape, size = self.shape(self._buffer, at)
             if shape is Shape.FRAME:
                 return at - self._start
-            if shape is Shape.WAIT:
+            if shape is Shape.WAIT or self._nested >= NESTED_MAX:
                 break
+            self._nested += shape is Shape.SPOILT
             at = self._start_from(at + (size if shape is Shape.NOISE else 1))
         self._looked = at - self._start
         return 0
@@ -153,10 +178,10 @@ class StreamSession(ABC):
 
     def read(self, raw: bytes, now_us: int) -> Frame:
         """One whole message: a frame delimited elsewhere, or a datagram, which may hold several. Never raises for what it holds."""
-        parts = self._parts(raw) if self.transport == "udp" else []
+        parts = self._parts(raw) if self.JOINS_DATAGRAMS and self.transport == "udp" else []
         if len(parts) < 2:
             return replace(self.read_one(parts[0], now_us), raw=raw) if parts else self.read_one(raw, now_us)
-        return self._joined(raw, [self.read_one(part, now_us) for part in parts])
+        return self.joined(raw, [self.read_one(part, now_us) for part in parts])
 
     def read_one(self, raw: bytes, now_us: int) -> Frame:
         """One frame."""
@@ -170,13 +195,14 @@ class StreamSession(ABC):
         """The frames of a datagram."""
         self._buffer, self._start = raw, 0
         self._claimed = self._nested = self._looked = 0
+        self.is_lost = False
         parts = []
         while part := self._next_frame():
             parts.append(part)
         self._buffer, self._start = b"", 0
         return parts
 
-    def _joined(self, raw: bytes, frames: list[Frame]) -> Frame:
+    def joined(self, raw: bytes, frames: list[Frame]) -> Frame:
         """The frames of one datagram as one: every record, every answer. An alarm in a spoilt frame is kept beside good ones."""
         believed = [frame for frame in frames if not frame.refused]
         if not believed:

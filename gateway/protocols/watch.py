@@ -15,15 +15,11 @@ Not supported: voice (TK) and pictures; content above 2 KiB is refused.
 """
 
 import re
-from collections.abc import Iterator
-from typing import Final
 
 from gateway.errors import FrameError, Reason
-from gateway.model import LIFE, NO_KIND, Cell, Fix, Frame, Kind, Report, Wifi
-from gateway.protocols.base import NOTHING_KNOWN, DeviceSettings, refused
-from gateway.protocols.octets import civil_us, full_year
-
-NAME: Final = "watch"
+from gateway.model import LIFE, NO_KIND, Cell, Kind, Report, Wifi
+from gateway.protocols.fields import course, day_first_us, decimal, degrees_e7, field, fix, hexadecimal, percent, speed, whole
+from gateway.protocols.stream import Content, Shape, StreamSession
 
 CONTENT_BYTES_MAX = 2048
 "Nothing that we read comes near it; voice and pictures go beyond."
@@ -36,7 +32,7 @@ PARTIAL_HEADER = re.compile(rb"\[[0-9A-Za-z]{0,2}(?:(?<=..)\*[0-9]{0,16}(?:(?<=[
 NEXT_FRAME = re.compile(rb"\]\s*(?=\[[0-9A-Za-z]{2}\*[0-9]{8,16}\*)")
 LAST_BRACKET = re.compile(rb"\]\s*\Z")
 STUFFED = re.compile(rb"\x7d[\x01-\x05]")
-ACCESS_POINT = re.compile(r"((?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}),(-?[0-9]{1,3})(?=,|$)")
+ACCESS_POINT = re.compile(r"((?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}),(-?[0-9]{1,3})(?=,|\Z)")
 "MAC and signal. A name before it may hold anything, commas included, so the names are not parsed."
 
 POSITION_TYPES = ("UD", "AL", "WT", "WG", "WAD")
@@ -54,69 +50,37 @@ ALARM_BITS = sum(1 << bit for bit, _ in STATUS_BITS if bit >= 14)
 KNOWN_BITS = sum(1 << bit for bit, _ in STATUS_BITS) | 1 << 3 | 1 << 4
 "And those without meaning for us: 3 worn, 4 moving."
 
-E7 = 10_000_000
-NO_FRAME = -1
 
-
-class Session:
+class Session(StreamSession):
     """One connection of a watch."""
 
-    def __init__(self, transport: str, settings: DeviceSettings = NOTHING_KNOWN, peer: str | None = None) -> None:
-        self.transport = transport
-        self.settings = settings
-        self.device: str | None = None
-        self.skipped_bytes = 0
-        self._buffer = bytearray()
+    NAME = "watch"
+    STARTS = re.compile(rb"\[")
 
-    @property
-    def pending_bytes(self) -> int:
-        """Bytes that wait for the rest of their frame."""
-        return len(self._buffer)
+    def shape(self, data: bytes, at: int) -> tuple[Shape, int]:
+        """See ``shape_untrusted``."""
+        return shape_untrusted(data, at)
 
-    def receive(self, data: bytes) -> None:
-        """Take the next bytes of the stream."""
-        self._buffer += data
-
-    def frames(self, now_us: int) -> Iterator[Frame]:
-        """Every frame that is complete by now; at most one oversized frame stays buffered."""
-        while size := self._frame_bytes():
-            raw = bytes(self._buffer[:size])
-            del self._buffer[:size]
-            yield self.read(raw, now_us)
-
-    def read(self, raw: bytes, now_us: int) -> Frame:
+    def content_untrusted(self, raw: bytes, now_us: int) -> Content:
         """One frame, from bracket to bracket."""
         header = HEADER.match(raw)
         if header is None:
-            return refused(NAME, self.transport, raw, FrameError(Reason.FRAMING, 0, "no [MM*id*length* at the front"), self.device)
+            raise FrameError(Reason.FRAMING, 0, "no [MM*id*length* at the front")
         self.device = header[2].decode()
         content = raw[header.end() :].rstrip()
-        report = report_of(content.removesuffix(b"]"), int(header[4], 16), self.settings)
-        fault = None
         if not content.endswith(b"]"):
-            fault = FrameError(Reason.FRAMING, len(raw), "no ] at the end")
-        elif len(content) > STUFFED_BYTES_MAX or unstuffed_bytes(content) > CONTENT_BYTES_MAX + 1:
-            fault = FrameError(Reason.LENGTH, header.end(), f"content above {CONTENT_BYTES_MAX} bytes (voice and pictures are not read)")
-        if fault:
-            return refused(NAME, self.transport, raw, fault, self.device, report if report.kinds & LIFE else None)
-        return Frame(NAME, self.transport, raw, self.device, (report,), reply_of(header, content))
+            raise FrameError(Reason.FRAMING, len(raw), "no ] at the end")
+        if len(content) > STUFFED_BYTES_MAX or unstuffed_bytes(content) > CONTENT_BYTES_MAX + 1:
+            raise FrameError(Reason.LENGTH, header.end(), f"content above {CONTENT_BYTES_MAX} bytes (voice and pictures are not read)")
+        return Content((report_of(content[:-1], int(header[4], 16), self.offset_s),), reply_of(header, content))
 
-    @staticmethod
-    def is_whole(content: bytes, is_wrong: bool) -> bool:
-        """What the compiled splitter asks for the rare frames whose length field is wrong."""
-        return is_whole(content, is_wrong)
-
-    def _frame_bytes(self) -> int:
-        """Size of the frame at the head of the buffer, 0 if it is not complete; what belongs to no frame is skipped."""
-        while self._buffer:
-            size = frame_bytes(self._buffer)
-            if size != NO_FRAME:
-                return size
-            start = self._buffer.find(b"[", 1)
-            size = len(self._buffer) if start < 0 else start
-            del self._buffer[:size]
-            self.skipped_bytes += size
-        return 0
+    def unverified(self, raw: bytes, error: FrameError, now_us: int) -> Report | None:
+        """The alarm in a frame without an end, or with too much in it."""
+        header = HEADER.match(raw)
+        if header is None:
+            return None
+        report = report_of(raw[header.end() :].rstrip().removesuffix(b"]"), int(header[4], 16), self.offset_s)
+        return report if report.kinds & LIFE else None
 
 
 # -------------------------------------------------------------------------------------------------- the splitter
@@ -129,36 +93,37 @@ def recognise(data: bytes) -> int:
     return 20 if PARTIAL_HEADER.fullmatch(data) else 0
 
 
-def frame_bytes(buffer: bytearray) -> int:
-    """Size of the frame at the front; 0 when more bytes must tell, ``NO_FRAME`` when none starts here.
+def shape_untrusted(data: bytes, at: int) -> tuple[Shape, int]:
+    """What begins with the bracket at ``at``, and how many bytes it has.
 
     The length field is believed up to the guard, when a bracket stands where it says and no other frame starts before.
     Else the frame ends where the next one starts, or at the last bracket received, unless Wi-Fi names are still to come.
     """
-    header = HEADER.match(buffer)
+    left = len(data) - at
+    header = HEADER.match(data, at)
     if header is None:
-        is_short = buffer[:1] == b"[" and len(buffer) < HEADER_BYTES_MAX and buffer.find(b"[", 1) < 0
-        return 0 if is_short else NO_FRAME
+        is_short = left < HEADER_BYTES_MAX and data.find(b"[", at + 1) < 0
+        return (Shape.WAIT, 0) if is_short else (Shape.NOISE, 1)
     start, stop = header.end(), header.end() + STUFFED_BYTES_MAX + 1
     size = int(header[4], 16)
-    end = content_end(buffer, start, size) if size <= CONTENT_BYTES_MAX else len(buffer) + 1
-    following = NEXT_FRAME.search(buffer, start, stop + HEADER_BYTES_MAX)
-    if buffer[end : end + 1] == b"]" and (following is None or end <= following.start()):
-        return end + 1
+    end = content_end(data, start, size) if size <= CONTENT_BYTES_MAX else len(data) + 1
+    following = NEXT_FRAME.search(data, start, stop + HEADER_BYTES_MAX)
+    if data[end : end + 1] == b"]" and (following is None or end <= following.start()):
+        return Shape.FRAME, end + 1 - at
     if following is not None and following.start() < stop:
-        return following.start() + 1
-    last = LAST_BRACKET.search(buffer, max(start, len(buffer) - 8))
-    if last is not None and last.start() < stop and end != len(buffer):
-        is_wrong = size > CONTENT_BYTES_MAX or end < len(buffer)
-        if is_whole(bytes(buffer[start : last.start()]), is_wrong):
-            return last.start() + 1
-    return 0 if len(buffer) < stop else NO_FRAME
+        return Shape.FRAME, following.start() + 1 - at
+    last = LAST_BRACKET.search(data, max(start, len(data) - 8))
+    if last is not None and last.start() < stop and end != len(data):
+        is_wrong = size > CONTENT_BYTES_MAX or end < len(data)
+        if is_whole(data[start : last.start()], is_wrong):
+            return Shape.FRAME, last.start() + 1 - at
+    return (Shape.WAIT, 0) if len(data) < stop else (Shape.NOISE, 1)
 
 
-def content_end(buffer: bytearray, start: int, size: int) -> int:
+def content_end(data: bytes, start: int, size: int) -> int:
     """Where content of ``size`` unstuffed bytes ends; beyond the buffer when it does not hold that many."""
     end = start + size
-    for pair in STUFFED.finditer(buffer, start):
+    for pair in STUFFED.finditer(data, start):
         if pair.start() >= end:
             break
         end += 1
@@ -180,33 +145,33 @@ def is_whole(content: bytes, is_wrong: bool) -> bool:
     if not fields[0].startswith(POSITION_TYPES):
         return is_wrong
     _, wifi_at = read_cells(fields)
-    promised = whole_number(fields, wifi_at) or 0
+    promised = whole(field(fields, wifi_at)) or 0
     return len(ACCESS_POINT.findall(",".join(fields[wifi_at + 1 :]))) >= promised
 
 
 # ---------------------------------------------------------------------------------------------------- the content
 
 
-def report_of(content: bytes, size: int, settings: DeviceSettings) -> Report:
+def report_of(content: bytes, size: int, offset_s: int) -> Report:
     """What a frame's content says. Never refuses: a field that cannot be read is named in ``unread``."""
     fields = content.decode("latin-1").split(",")
     kind, unread = fields[0], []
     if unstuffed_bytes(content) != size:
         unread.append("length field wrong")
     if kind.startswith(POSITION_TYPES):
-        return position_of(fields, settings, unread)
+        return position_of(fields, offset_s, unread)
     if kind == "INIT":
         return Report(Kind.LOGIN, unread=tuple(unread))
-    return Report(Kind.HEARTBEAT, battery_percent=percent(fields, 3) if kind == "LK" else None, unread=tuple(unread))
+    return Report(Kind.HEARTBEAT, battery_percent=percent(field(fields, 3)) if kind == "LK" else None, unread=tuple(unread))
 
 
-def position_of(fields: list[str], settings: DeviceSettings, unread: list[str]) -> Report:
+def position_of(fields: list[str], offset_s: int, unread: list[str]) -> Report:
     """A position, live, stored or with an alarm.
 
     type, ddmmyy, hhmmss, A or V, latitude, N or S, longitude, E or W, km/h, course, altitude, satellites,
     signal, battery percent, steps, rolls, status, cells, access points, accuracy.
     """
-    status = status_of(fields)
+    status = hexadecimal(field(fields, STATUS_FIELD))
     if status is None:
         unread.append("status")
     elif status & ~KNOWN_BITS:
@@ -214,15 +179,20 @@ def position_of(fields: list[str], settings: DeviceSettings, unread: list[str]) 
     kinds = kinds_of(status or 0)
     if fields[0].startswith("AL") and not (status or 0) & ALARM_BITS:
         kinds |= Kind.GENERAL
-    at_us = time_of(fields, settings.clock_offset_s or 0)
+    at_us = day_first_us(field(fields, 1), field(fields, 2), offset_s)
     if at_us is None:
         unread.append("time")
     cells, wifi_at = read_cells(fields)
     wifi, accuracy_m = read_wifi(fields, wifi_at)
-    fix = fix_of(fields, at_us, accuracy_m)
+    place = fix(
+        signed_by(field(fields, 5), degrees_e7(field(fields, 4)), "N", "S"),
+        signed_by(field(fields, 7), degrees_e7(field(fields, 6)), "E", "W"),
+        at_us, field(fields, 3) == "A", accuracy_m=accuracy_m, altitude_m=decimal(field(fields, 10)),
+        speed_kmh=speed(field(fields, 8)), course_deg=course(field(fields, 9)), satellites=whole(field(fields, 11)),
+    )  # fmt: skip
     return Report(
-        kinds or (Kind.POSITION if fix or cells or wifi else Kind.HEARTBEAT), fix, at_us,
-        battery_percent=percent(fields, 13), stored=fields[0][2:3] in ("2", "3") and fields[0].startswith("UD"),
+        kinds or (Kind.POSITION if place or cells or wifi else Kind.HEARTBEAT), place, at_us,
+        battery_percent=percent(field(fields, 13)), stored=fields[0][2:3] in ("2", "3") and fields[0].startswith("UD"),
         cells=cells, wifi=wifi, unread=tuple(unread),
     )  # fmt: skip
 
@@ -236,42 +206,11 @@ def kinds_of(status: int) -> Kind:
     return kinds
 
 
-def fix_of(fields: list[str], at_us: int | None, accuracy_m: float | None) -> Fix | None:
-    """The position; 0, 0 never is one. A hemisphere letter outranks a sign."""
-    lat, lon = decimal(fields, 4), decimal(fields, 6)
-    if lat is None or lon is None or abs(lat) > 90 or abs(lon) > 180 or not (lat or lon):
+def signed_by(letter: str, value_e7: int | None, positive: str, negative: str) -> int | None:
+    """The degrees with the sign that their hemisphere letter gives; as they stand when there is no letter."""
+    if value_e7 is None:
         return None
-    lat = signed_by(text(fields, 5), lat, "N", "S")
-    lon = signed_by(text(fields, 7), lon, "E", "W")
-    speed_kmh, course_deg = decimal(fields, 8), decimal(fields, 9)
-    return Fix(
-        round(lat * E7), round(lon * E7), at_us, text(fields, 3) == "A", "gnss", accuracy_m, decimal(fields, 10),
-        speed_kmh if speed_kmh is not None and speed_kmh >= 0 else None,
-        course_deg if course_deg is not None and 0 <= course_deg <= 360 else None,
-        whole_number(fields, 11),
-    )  # fmt: skip
-
-
-def signed_by(letter: str, value: float, positive: str, negative: str) -> float:
-    """The value with the sign that its hemisphere letter gives; as it stands when there is no letter."""
-    return abs(value) if letter == positive else -abs(value) if letter == negative else value
-
-
-def time_of(fields: list[str], offset_s: int) -> int | None:
-    """ddmmyy and hhmmss as UTC; years 00 to 69 are 20yy, 80 to 99 are 19yy, others cannot be told."""
-    stamp = text(fields, 1) + text(fields, 2)
-    if len(stamp) != 12 or not stamp.isascii() or not stamp.isdigit():
-        return None
-    day, month, year, hour, minute, second = (int(stamp[at : at + 2]) for at in range(0, 12, 2))
-    full = full_year(year)
-    at_us = None if full is None else civil_us(full, month, day, hour, minute, second)
-    return None if at_us is None else at_us - offset_s * 1_000_000
-
-
-def status_of(fields: list[str]) -> int | None:
-    """The status word: up to eight hex digits."""
-    word = text(fields, STATUS_FIELD)
-    return int(word, 16) if re.fullmatch("[0-9A-Fa-f]{1,8}", word) else None
+    return abs(value_e7) if letter == positive else -abs(value_e7) if letter == negative else value_e7
 
 
 def read_cells(fields: list[str]) -> tuple[tuple[Cell, ...], int]:
@@ -279,14 +218,14 @@ def read_cells(fields: list[str]) -> tuple[tuple[Cell, ...], int]:
 
     Count, then (unless it is 0) timing advance, MCC, MNC and count times LAC, CID, signal. The signal's unit is not known.
     """
-    count = whole_number(fields, CELLS_FIELD) or 0
+    count = whole(field(fields, CELLS_FIELD)) or 0
     if not count:
         return (), CELLS_FIELD + 1
-    mcc, mnc = whole_number(fields, CELLS_FIELD + 2), whole_number(fields, CELLS_FIELD + 3)
+    mcc, mnc = whole(field(fields, CELLS_FIELD + 2)), whole(field(fields, CELLS_FIELD + 3))
     end = CELLS_FIELD + 4 + 3 * count
     cells = []
     for at in range(CELLS_FIELD + 4, min(end, len(fields)), 3):
-        lac, cid = whole_number(fields, at), whole_number(fields, at + 1)
+        lac, cid = whole(field(fields, at)), whole(field(fields, at + 1))
         if mcc is not None and mnc is not None and lac is not None and cid is not None:
             cells.append(Cell(mcc, mnc, lac, cid))
     return tuple(cells), end
@@ -294,12 +233,12 @@ def read_cells(fields: list[str]) -> tuple[tuple[Cell, ...], int]:
 
 def read_wifi(fields: list[str], at: int) -> tuple[tuple[Wifi, ...], float | None]:
     """The access points, and the accuracy in metres that may stand behind them."""
-    count = whole_number(fields, at) or 0
+    count = whole(field(fields, at)) or 0
     rest = ",".join(fields[at + 1 :])
     found = list(ACCESS_POINT.finditer(rest))[:count]
     wifi = tuple(Wifi(point[1].lower(), int(point[2])) for point in found)
     behind = rest[found[-1].end() + 1 :] if found else rest
-    accuracy_m = decimal(behind.split(","), 0)
+    accuracy_m = decimal(field(behind.split(","), 0))
     return wifi, accuracy_m if accuracy_m and accuracy_m > 0 else None
 
 
@@ -316,29 +255,3 @@ def reply_of(header: re.Match[bytes], content: bytes) -> bytes | None:
 def is_alarm(content: bytes) -> bool:
     """Does the type say alarm?"""
     return content.startswith(b"AL")
-
-
-# ----------------------------------------------------------------------------------------------------- the fields
-
-
-def text(fields: list[str], at: int) -> str:
-    """A field without blanks around it; empty when it is not there."""
-    return fields[at].strip() if at < len(fields) else ""
-
-
-def decimal(fields: list[str], at: int) -> float | None:
-    """A decimal number."""
-    word = text(fields, at)
-    return float(word) if re.fullmatch(r"[+-]?[0-9]{1,10}(\.[0-9]{0,10})?", word) else None
-
-
-def whole_number(fields: list[str], at: int) -> int | None:
-    """A number without sign."""
-    word = text(fields, at)
-    return int(word) if re.fullmatch("[0-9]{1,10}", word) else None
-
-
-def percent(fields: list[str], at: int) -> float | None:
-    """A number from 0 to 100."""
-    value = whole_number(fields, at)
-    return float(value) if value is not None and value <= 100 else None

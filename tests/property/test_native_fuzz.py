@@ -25,7 +25,7 @@ def test_kernels_survive_damaged_frames(name: str) -> None:
     believed, refused, handed_over = _fastpath.fuzz(name, frames, SEED, CASES)
     assert believed + refused + handed_over == CASES
     assert believed > CASES // 20, "the net must reach behind the checksum"
-    assert refused > CASES // 50
+    assert refused + handed_over > CASES // 50
 
 
 @pytest.mark.skipif(not _fastpath.is_sanitized(), reason="only the sanitize build sees one byte too far")

@@ -10,6 +10,7 @@ from gateway.model import Frame, Kind
 from gateway.protocols import gt06, open_session
 from gateway.protocols.base import NOTHING_KNOWN, DeviceSettings, Session
 from gateway.protocols.gt06_alarms import DIALECTS
+from gateway.protocols.stream import NESTED_MAX
 from tests.unit.gt06_frames import CELL, IMEI, alarm, frame, gps, login, status
 
 NOW_US = 1_773_061_391_000_000
@@ -102,7 +103,7 @@ def test_headers_inside_headers_cost_a_bounded_number_of_checksums(reference: bo
     nest = nest.ljust(size - 2, b"\0") + b"\r\n"
     session = connected(reference)
     frames = fed(session, nest + alarm(0x16, 4, 1))
-    assert 1 <= len([one for one in frames if one.refused]) <= gt06.NESTED_MAX
+    assert 1 <= len([one for one in frames if one.refused]) <= NESTED_MAX
     assert frames[-1].kinds == Kind.SOS_BUTTON
 
 
