@@ -169,7 +169,7 @@ class Desk:
 
     def _judge(self, frame: Frame, link: Link, now: Instant) -> Verdict:
         if frame.refused is not None and frame.unverified is None:
-            return Verdict(outcome="refused")
+            return Verdict(reply=frame.farewell, outcome="refused")
         if frame.device is None:
             return Verdict(outcome="refused", close=link.transport == "tcp")
         device = self.identities.resolve(frame.device)
@@ -192,7 +192,7 @@ class Desk:
                 frame.refused.reason if frame.refused else None,
             )  # fmt: skip
             events.insert(0, kept)
-        reply = None if frame.refused else frame.reply
+        reply = frame.farewell if frame.refused else frame.reply
         return Verdict(tuple(events), reply, urgency, device_id=device.device_id)
 
     def frame_lost(self, key: str) -> None:
@@ -208,7 +208,8 @@ class Desk:
         return bool(found)
 
     def _stranger(self, frame: Frame, link: Link, now: Instant) -> Verdict:
-        """Not enrolled: listed for the staff, answered never (no oracle), raised only where the policy says so."""
+        """Not enrolled: listed for the staff, raised only where the policy says so, and told nothing (no oracle) but a farewell
+        where its protocol cannot do without one."""
         assert frame.device is not None
         listed = self.identities.note_stranger(frame.device, frame, link, now)
         if listed and self._options.unknown_devices == "raise" and frame.kinds & LIFE:
@@ -217,8 +218,8 @@ class Desk:
             for report in frame.reports:
                 sighting = self._sighting(frame, report, device, link, link.trust, ("unknown_device",), now)
                 events += self._sighted(sighting, link, now)
-            return Verdict(tuple(events), None, Urgency.A, outcome="unknown")
-        return Verdict(outcome="unknown", close=link.transport == "tcp")
+            return Verdict(tuple(events), frame.farewell, Urgency.A, outcome="unknown")
+        return Verdict(reply=frame.farewell, outcome="unknown", close=link.transport == "tcp")
 
     def _urgency_of(self, frame: Frame, device: Device) -> Urgency:
         """The class of a frame, now that we know whether its device has an open alarm."""

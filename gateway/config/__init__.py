@@ -117,8 +117,8 @@ def _syntax(message: str, text: str) -> tuple[int, str]:
 
 
 def _protocols() -> Mapping[str, tuple[str, ...]]:
-    """The device protocols of this version and what each is spoken over."""
-    return {row.name: row.transports for row in PROTOCOLS}
+    """The device protocols of this version and what each is spoken over, on a port of its own."""
+    return {row.name: row.transports if row.port else () for row in PROTOCOLS}
 
 
 def _build(tables: Mapping[str, object], notes: Notes, folder: Path) -> Config:

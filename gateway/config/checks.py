@@ -148,6 +148,11 @@ def check_listen(listen: ListenOptions, path: KeyPath, notes: Notes, protocols: 
             notes.complain((*path, "transport"), f'{listen.protocol} is not spoken over {listen.transport}; set transport = "{spoken[0]}"')
         else:
             notes.complain((*path, "protocol"), f"{listen.protocol} has no port of its own; remove this [[listen]]")
+    elif listen.protocol == "auto" and listen.transport == "http":
+        spoken = [name for name, transports in protocols.items() if "http" in transports]
+        notes.complain((*path, "protocol"), f"nothing is recognised over http; name the protocol: {' or '.join(spoken)}")
+    if listen.transport == "http" and listen.tls is None and bind and not is_loopback(bind[0]):
+        notes.warn((*path, "tls"), "is not encrypted: whoever is on the way reads where she is and can alarm in her name; give a certificate")
     if listen.transport == "udp" and listen.tls is not None:
         notes.complain((*path, "tls"), "datagrams with TLS are not in this version; remove it or use transport = \"tcp\"")
     if listen.connections_per_source_max > listen.connections_max and notes.is_sound(*path, "connections_max"):
@@ -160,7 +165,8 @@ def check_ports(config: "Config", notes: Notes) -> None:
     """No two of our doors on one port of one address."""
     taken: list[tuple[str, Bind, KeyPath]] = []
     doors: list[tuple[str, str, KeyPath]] = [("tcp", config.api.bind, ("api", "bind"))]
-    doors += [(listen.transport, listen.bind, ("listen", position, "bind")) for position, listen in enumerate(config.listen)]
+    for position, listen in enumerate(config.listen):
+        doors.append(("udp" if listen.transport == "udp" else "tcp", listen.bind, ("listen", position, "bind")))
     for transport, text, path in doors:
         try:
             bind = parse_bind(text)

@@ -43,7 +43,7 @@ FILES = {
 }
 
 CHOICES = {
-    "ListenOptions.transport": ("tcp", "udp"),
+    "ListenOptions.transport": ("tcp", "udp", "http"),
     "ListenOptions.group": ("public", "apn", "apn-sim"),
     "SmsOptions.kind": ("kannel",),
     "RouteOptions.kind": ("webhook",),

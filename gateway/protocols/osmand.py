@@ -82,10 +82,11 @@ class Session(StreamSession):
         identity = shown(told.identity.strip(), IDENTITY_CHARS_MAX + 1)
         if not identity or len(identity) > IDENTITY_CHARS_MAX:
             raise FrameError(Reason.IDENTITY, 0, "id: a text of 1 to 64 characters is required")
-        self.require_token(told.token or bearer_of(request.authorization))
         self.device = identity
         if told.wrong and not any(report.kinds & LIFE for report in told.reports):
             raise told.wrong
+        # Last: what else is wrong with a request is said alike to those who know the token, those who do not, and strangers.
+        self.require_token(told.token or bearer_of(request.authorization))
         return Content(told.reports, http.OK)
 
     def read_one(self, raw: bytes, now_us: int) -> Frame:
@@ -94,10 +95,10 @@ class Session(StreamSession):
         try:
             reports, reply = self.content_untrusted(raw, now_us)
         except WrongToken as error:
-            return refused(NAME, self.transport, raw, error, farewell=http.NOT_FOUND)
+            return refused(NAME, self.transport, raw, error, self.device, farewell=http.NOT_FOUND)
         except FrameError as error:
             unverified = self.unverified(raw, error, now_us)
-            return refused(NAME, self.transport, raw, error, self.device, unverified, None if unverified else http.BAD_REQUEST)
+            return refused(NAME, self.transport, raw, error, self.device, unverified, http.BAD_REQUEST)
         return Frame(NAME, self.transport, raw, self.device, reports, reply, farewell=http.NOT_FOUND)
 
     def unverified(self, raw: bytes, error: FrameError, now_us: int) -> Report | None:

@@ -7,13 +7,14 @@ connection today) can be replaced under this seam without the lane noticing.
 
 import itertools
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from gateway.clock import Clock
 from gateway.events import AlarmPressed, AlarmRaised
 from gateway.model import Device, Frame, Link, Trust
 from gateway.protocols import open_session
-from gateway.protocols.base import DeviceSettings, Session
+from gateway.protocols.base import NOTHING_KNOWN, DeviceSettings, Session
 from gateway.shell.disk import Durable
 from gateway.shell.lane import Lane
 from gateway.shell.options import ListenOptions
@@ -53,7 +54,7 @@ class Ingest:
         """A new conversation on a listener (``listener``: its name in records)."""
         trust = Trust.T5 if options.tls and options.tls.client_ca_file else GROUPS[options.group]
         link = Link(next(self._ids), listener, options.transport, peer, trust, simulated)
-        return DeviceLink(self, link, open_session(options.protocol, options.transport, DeviceSettings()))
+        return DeviceLink(self, link, open_session(options.protocol, options.transport))
 
     def note(self, frame: Frame, link: Link) -> None:
         """Count one frame."""
@@ -73,12 +74,16 @@ class DeviceLink:
         "Bytes are waiting for the rest of their frame."
         self._ingest = ingest
         self._session = session
+        self._described: str | None = None
+        "Whose settings the session has, as the device names itself."
         self._skipped = 0
 
     def feed(self, data: bytes) -> Fed:
         """Take the next bytes of a stream. Never raises for what they hold."""
         self._session.receive(data)
-        fed = self._carry(list(self._session.frames(self._ingest.clock.now().wall_us)))
+        now_us = self._ingest.clock.now().wall_us
+        # One after the other: what a frame tells about its device holds for the next one.
+        fed = self._carry(self._session.frames(now_us), now_us)
         self.has_begun_frame = self._session.pending_bytes > 0
         self._ingest.skipped[self.link.listener] += self._session.skipped_bytes - self._skipped
         self._skipped = self._session.skipped_bytes
@@ -86,29 +91,42 @@ class DeviceLink:
 
     def datagram(self, data: bytes) -> Fed:
         """Take one whole message."""
-        return self._carry([self._session.read(data, self._ingest.clock.now().wall_us)])
+        now_us = self._ingest.clock.now().wall_us
+        return self._carry([self._session.read(data, now_us)], now_us)
 
-    def _carry(self, frames: list[Frame]) -> Fed:
+    def _carry(self, frames: Iterable[Frame], now_us: int) -> Fed:
         reply, durable, close = b"", None, False
         alarms: list[str] = []
-        for frame in frames:
+        count = 0
+        for read in frames:
+            count += 1
+            frame = self._as_described(read, now_us)
             self._ingest.note(frame, self.link)
             verdict, wait_for = self._ingest.lane.take(frame, self.link)
             durable = wait_for or durable
-            if verdict.reply:
-                reply += verdict.reply
+            is_over = verdict.reply is not None and verdict.reply is frame.farewell
+            reply += verdict.reply or b""
+            if verdict.reply and not is_over:
                 alarms += [event.alarm_id for event in verdict.events if isinstance(event, (AlarmRaised, AlarmPressed))]
-            if verdict.device_id is not None and not self.is_identified:
-                self.is_identified = True
-                self._adopt_settings(verdict.device_id)
-            close = close or (verdict.close and not self.is_identified)
-        return Fed(reply, durable, close, len(frames), tuple(alarms))
+            self.is_identified = self.is_identified or verdict.device_id is not None
+            close = close or is_over or (verdict.close and not self.is_identified)
+        return Fed(reply, durable, close, count, tuple(alarms))
 
-    def _adopt_settings(self, device_id: str) -> None:
-        """From now on the session knows what the registry says about this device."""
-        device = self._ingest.lane.desk.facts.device(device_id)
-        if device is not None:
-            self._session.settings = settings_of(device)
+    def _as_described(self, frame: Frame, now_us: int) -> Frame:
+        """The frame as it reads with what the registry says about its device.
+
+        A session learns who speaks from the frame itself. Model, variant, clock and token change what the frame means, and the
+        first one may be the alarm: it is read again. One connection may carry several devices (a relay, a proxy).
+        """
+        if frame.device is None or (frame.device == self._described and self.link.transport != "http"):
+            return frame
+        self._described = frame.device
+        device = self._ingest.lane.desk.identities.resolve(frame.device)
+        settings = settings_of(device) if device else NOTHING_KNOWN
+        if settings == self._session.settings:
+            return frame
+        self._session.settings = settings
+        return self._session.read(frame.raw, now_us)
 
 
 def settings_of(device: Device) -> DeviceSettings:

@@ -38,7 +38,7 @@ class ListenOptions:
     protocol: str = "auto"
     "Name of a device protocol, or auto: recognised from the first bytes."
     transport: str = "tcp"
-    "tcp or udp"
+    "tcp, udp, or http: requests of telephone apps on a port of their own."
     tls: TlsOptions | None = None
     "TLS for devices that can."
     group: str = "public"

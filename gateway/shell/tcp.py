@@ -1,4 +1,4 @@
-"""Device links over TCP (and TLS): one guarded task a connection, few and slow ones in mind."""
+"""Device links over TCP, over TLS and over HTTP on a port of their own: one guarded task a connection, few and slow ones in mind."""
 
 import socket
 import ssl
@@ -16,6 +16,8 @@ RECEIVE_BYTES = 2_048
 "About a hundred of the shortest frames: what one connection may cost the others before they get their turn (R-30)."
 SEND_TIMEOUT_S = 10.0
 "A peer that does not read its answers is as good as gone."
+LINGER_S = 2.0
+LINGER_READS_MAX = 64
 TLS_HANDSHAKE_S = 5.0
 ACCEPT_PAUSE_S = 0.1
 KEEPALIVE = (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3), ("TCP_USER_TIMEOUT", 60_000))
@@ -54,7 +56,18 @@ async def serve_link(stream: trio.abc.Stream, link: DeviceLink, options: ListenO
                 await stream.send_all(fed.reply)
             ingest.lane.note_answered(fed.alarms)
         if fed.close:
+            if fed.reply and isinstance(stream, trio.SocketStream):
+                await _linger(stream)
             return
+
+
+async def _linger(stream: trio.SocketStream) -> None:
+    """Close our half and listen a little: closing with unread bytes would reset the farewell away."""
+    with trio.move_on_after(LINGER_S):
+        await stream.send_eof()
+        for _ in range(LINGER_READS_MAX):
+            if not await stream.receive_some(RECEIVE_BYTES):
+                return
 
 
 class TcpPort:
@@ -65,7 +78,7 @@ class TcpPort:
     ) -> None:
         """``seats``: those that all device ports share."""
         self.options = options
-        self.counters = LinkCounters(f"tcp {options.bind}")
+        self.counters = LinkCounters(f"{options.transport} {options.bind}")
         self.turned_away: Counter[str] = Counter()
         "reason -> connections closed before a byte was read"
         self._ingest = ingest
@@ -74,14 +87,14 @@ class TcpPort:
         self._allow = [ip_network(text, strict=False) for text in options.allow]
         self._sources: Counter[str] = Counter()
         self._seats = seats or Seats(options.connections_max)
-        self.name = f"tcp {options.bind}"
+        self.name = f"{options.transport} {options.bind}"
 
     async def run(self, task_status: trio.TaskStatus[tuple[str, int]] = trio.TASK_STATUS_IGNORED) -> None:
         """Bind, report the bound address, accept until cancelled."""
         host, _, port = self.options.bind.rpartition(":")
         listeners = await trio.open_tcp_listeners(int(port), host=host.strip("[]") or None, backlog=1024)
         bound = listeners[0].socket.getsockname()
-        self.name = self.counters.port = f"tcp {bound[0]}:{bound[1]}"
+        self.name = self.counters.port = f"{self.options.transport} {bound[0]}:{bound[1]}"
         async with trio.open_nursery() as nursery:
             for listener in listeners:
                 nursery.start_soon(self._accept, listener, nursery)

@@ -15,7 +15,7 @@ from gateway.config.files import wrong_with_area_text
 from gateway.config.limits import CHOICES, FILES, LIMITS, NOT_BUILT, limits_of
 from gateway.errors import ConfigError
 
-PROTOCOLS = {"gt06": ("tcp",), "teltonika": ("tcp", "udp"), "watch": ("tcp",), "sms": ("sms",)}
+PROTOCOLS = {"gt06": ("tcp",), "teltonika": ("tcp", "udp"), "watch": ("tcp",), "osmand": ("http", "tcp"), "sms": ()}
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 
 GOOD = """\
@@ -151,7 +151,7 @@ session_max_s = inf                #! api.session_max_s: inf is out of range
 [[listen]]
 bind = "127.0.0.1:5023"
 protocol = "gt60"                  #! listen[0].protocol: did you mean gt06?
-transport = "sctp"                 #! listen[0].transport: known: tcp, udp
+transport = "sctp"                 #! listen[0].transport: known: http, tcp, udp
 group = "vpn"                      #! listen[0].group: "vpn" is unknown
 allow = [
     "10.0.0.0/8",
@@ -339,6 +339,10 @@ def test_load_raises_them_together(folder: Path) -> None:
         (('"127.0.0.1:5023"', '"127.0.0.2:8080"'), None, None),
         (('"127.0.0.1:5023"', '"127.0.0.1:0"'), None, None),
         (('"gt06"', '"teltonika"\ntransport = "udp"'), None, None),
+        (('"gt06"', '"osmand"\ntransport = "http"'), None, None),
+        (('protocol = "gt06"', 'transport = "http"'), 3, "name the protocol: osmand"),
+        (('"gt06"', '"gt06"\ntransport = "http"'), 6, 'set transport = "tcp"'),
+        (('"127.0.0.1:5023"\nprotocol = "gt06"', '"127.0.0.1:8080"\nprotocol = "osmand"\ntransport = "http"'), 4, "already taken by api"),
         (('protocol = "gt06"', "protocol = 'gt06'\ntransport = \"\"\"\nudp\"\"\""), 6, "gt06 is not spoken over udp"),
     ],
 )
