@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gateway import _fastpath
-from gateway.protocols import app, eview, gt06, h02, jt808, laipac, osmand, queclink, sms, teltonika, topin, watch, xexun
+from gateway.protocols import app, eview, gt06, h02, jt808, laipac, minifinder, osmand, queclink, sms, teltonika, topin, watch, xexun
 from gateway.protocols.auto import AutoSession
 from gateway.protocols.base import NOTHING_KNOWN, DeviceSettings, Session
 
@@ -54,6 +54,7 @@ PROTOCOLS = (
     Row("h02", ("tcp", "udp"), 5013, h02.Session, None, h02.recognise),
     Row("topin", ("tcp",), 5050, topin.Session, None, topin.recognise),
     Row("watch", ("tcp",), 5093, watch.Session, _fastpath.Twin, watch.recognise),
+    Row("minifinder", ("tcp",), 5062, minifinder.Session, None, minifinder.recognise),
     Row("jt808", ("tcp", "udp"), 5015, jt808.Session, None, jt808.recognise),
     Row("xexun", ("tcp",), 5006, xexun.Session, None, xexun.recognise),
     Row("laipac", ("tcp", "udp"), 5045, laipac.Session, None, laipac.recognise),
