@@ -9,7 +9,23 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gateway import _fastpath
-from gateway.protocols import app, eview, gt06, h02, jt808, laipac, minifinder, osmand, queclink, sms, teltonika, topin, watch, xexun
+from gateway.protocols import (
+    app,
+    eview,
+    gps103,
+    gt06,
+    h02,
+    jt808,
+    laipac,
+    minifinder,
+    osmand,
+    queclink,
+    sms,
+    teltonika,
+    topin,
+    watch,
+    xexun,
+)
 from gateway.protocols.auto import AutoSession
 from gateway.protocols.base import NOTHING_KNOWN, DeviceSettings, Session
 
@@ -55,6 +71,7 @@ PROTOCOLS = (
     Row("topin", ("tcp",), 5050, topin.Session, None, topin.recognise),
     Row("watch", ("tcp",), 5093, watch.Session, _fastpath.Twin, watch.recognise),
     Row("minifinder", ("tcp",), 5062, minifinder.Session, None, minifinder.recognise),
+    Row("gps103", ("tcp", "udp"), 5001, gps103.Session, None, gps103.recognise),
     Row("jt808", ("tcp", "udp"), 5015, jt808.Session, None, jt808.recognise),
     Row("xexun", ("tcp",), 5006, xexun.Session, None, xexun.recognise),
     Row("laipac", ("tcp", "udp"), 5045, laipac.Session, None, laipac.recognise),

@@ -52,7 +52,7 @@ class Session(StreamSession):
     NAME = NAME
     STARTS = re.compile(rb"[*$X]")
     WORDS = {
-        f"{WORD_LENGTH}=42": "bytes of its binary frames (32, 42, 45 or 47), where they should not be guessed",
+        f"{WORD_LENGTH}=…": "bytes of its binary frames (32, 42, 45 or 47), where they should not be guessed",
         WORD_R12: "binary frames and texts that have no answer of their own are answered with R12",
     }
 
