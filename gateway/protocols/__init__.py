@@ -22,6 +22,7 @@ from gateway.protocols import (
     queclink,
     sms,
     teltonika,
+    tetra_lip,
     topin,
     watch,
     xexun,
@@ -76,6 +77,7 @@ PROTOCOLS = (
     Row("xexun", ("tcp",), 5006, xexun.Session, None, xexun.recognise),
     Row("laipac", ("tcp", "udp"), 5045, laipac.Session, None, laipac.recognise),
     Row("osmand", ("http", "tcp"), 5055, osmand.Session, None, osmand.recognise),
+    Row("tetra-lip", ("sds",), 0, tetra_lip.Session, None, tetra_lip.recognise),
 )
 
 

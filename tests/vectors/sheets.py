@@ -115,7 +115,7 @@ def cases_of(path: Path) -> Iterator[Case]:
             name=case["id"],
             protocol=sheet["protocol"],
             transport={"tetra-sds": "sds"}.get(last["transport"], last["transport"]),
-            peer=last.get("sender"),
+            peer=last.get("sender") or last.get("issi"),
             settings=settings_of(json.dumps({key: value for key, value in case.items() if key in known})),
             frames=tuple(bytes.fromhex(frame["hex"]) for frame in case["frames"]),
             checked=last.get("checksum_ok", False),
