@@ -52,6 +52,11 @@ def test_every_message_is_a_frame() -> None:
     assert session.pending_bytes == 0
 
 
+def test_an_empty_message_is_refused() -> None:
+    frame = open_session("tetra-lip", "sds").read(b"", NOW_US)
+    assert frame.refused is not None and frame.refused.reason == "length"
+
+
 @pytest.mark.parametrize(
     ("data", "confidence"),
     [
