@@ -11,6 +11,7 @@ from typing import Protocol
 from gateway import _fastpath
 from gateway.protocols import (
     app,
+    eelink,
     eview,
     gps103,
     gt06,
@@ -71,6 +72,7 @@ PROTOCOLS = (
     Row("h02", ("tcp", "udp"), 5013, h02.Session, None, h02.recognise),
     Row("topin", ("tcp",), 5050, topin.Session, None, topin.recognise),
     Row("watch", ("tcp",), 5093, watch.Session, _fastpath.Twin, watch.recognise),
+    Row("eelink", ("tcp", "udp"), 5064, eelink.Session, None, eelink.recognise),
     Row("minifinder", ("tcp",), 5062, minifinder.Session, None, minifinder.recognise),
     Row("gps103", ("tcp", "udp"), 5001, gps103.Session, None, gps103.recognise),
     Row("jt808", ("tcp", "udp"), 5015, jt808.Session, None, jt808.recognise),

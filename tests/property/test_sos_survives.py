@@ -32,6 +32,7 @@ NO_COMPANIONS = {
     "sia-dc09": "a block names one event code",
     "gps103": "a report has one keyword",
     "topin": "an SOS frame has no content",
+    "eelink": "a package has one alarm code; several packages stand in its vectors (udp-position-and-sos)",
     "trv": "a report has one alarm code",
     "xexun": "a sentence has one keyword",
     "laipac": "a report has one event code",
