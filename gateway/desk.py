@@ -169,7 +169,8 @@ class Desk:
 
     def _judge(self, frame: Frame, link: Link, now: Instant) -> Verdict:
         if frame.refused is not None and frame.unverified is None:
-            return Verdict(reply=frame.farewell, outcome="refused")
+            is_enrolled = frame.device is not None and self.identities.resolve(frame.device) is not None
+            return Verdict(reply=frame.reply if frame.reply and is_enrolled else frame.farewell, outcome="refused")
         if frame.device is None:
             return Verdict(outcome="refused", close=link.transport == "tcp")
         device = self.identities.resolve(frame.device)

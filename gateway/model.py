@@ -232,7 +232,7 @@ class Frame:
 
     ``reports`` is in wire order; empty when the message says nothing of ours. A refused frame has ``refused``
     and perhaps ``unverified``: an alarm readable in spite of a wrong checksum, which is raised with a doubt and
-    not answered.
+    not answered. Without one it may have a ``reply``, where the protocol has a word for "I cannot use this".
     """
 
     protocol: str

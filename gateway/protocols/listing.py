@@ -29,6 +29,8 @@ def refused_json(frame: Frame) -> dict[str, Json]:
     if frame.unverified:
         kinds: list[Json] = [*kind_names(frame.unverified.kinds)]
         told["unverified"] = {"device": frame.device, "kinds": kinds} if frame.device else {"kinds": kinds}
+    if frame.reply is not None:
+        told["reply"] = frame.reply.hex()
     return told
 
 

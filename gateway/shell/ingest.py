@@ -120,8 +120,8 @@ class DeviceLink:
         """
         if frame.device is None or (frame.device == self._described and self.link.transport != "http"):
             return frame
-        self._described = frame.device
         device = self._ingest.lane.desk.identities.resolve(frame.device)
+        self._described = frame.device if device else None
         settings = settings_of(device) if device else NOTHING_KNOWN
         if settings == self._session.settings:
             return frame

@@ -31,8 +31,8 @@ ALONE = [entry for entry in PROTOCOLS if not has_twin(entry)]
 def check(frame: Frame, raw: bytes) -> None:
     """What holds for every frame, believed or not."""
     assert frame.raw == raw
-    assert not (frame.refused and (frame.reports or frame.reply)), "refused and believed"
-    assert frame.unverified is None or frame.refused
+    assert not (frame.refused and frame.reports), "refused and believed"
+    assert frame.unverified is None or (frame.refused and frame.reply is None), "an alarm that is to come again, and an answer"
     json.dumps(frame_json(frame))
 
 

@@ -4,6 +4,7 @@ import errno
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from gateway.delivery.options import FallbackOptions
 from gateway.errors import JournalError
 from gateway.events import AlarmDurable, AlarmRaised, AlertOffered, DeviceAnswered, FallbackSent
 from gateway.journal.options import JournalOptions
-from gateway.model import Frame, Instant, Kind, Report
+from gateway.model import Device, DeviceId, Frame, Instant, Kind, Report
 from gateway.shell.disk import open_journal
 from gateway.shell.ingest import Ingest
 from gateway.shell.lane import HOLD_S, Lane
@@ -25,6 +26,7 @@ from gateway.shell.tcp import serve_link
 from gateway.sim import speak
 from gateway.sim.disk import Fault, SimDisk
 from tests.unit.desk_story import LINK, START_US, WEST, Story
+from tests.vectors.sheets import OWN_CASES
 
 
 class Clock:
@@ -223,3 +225,37 @@ async def test_a_stranger_on_a_link_is_hung_up_on_without_a_byte(autojump_clock:
         await serve_link(far, ingest.link(options, "tcp test", "1.2.3.4:5"), options, ingest)
         await far.aclose()
         assert await near.receive_some(100) == b""
+
+
+async def test_a_key_of_the_registry_opens_the_very_first_frame_of_a_link(autojump_clock: object) -> None:
+    """A panel dials for one message and hangs up: who it is stands in the clear, what it says does not."""
+    case = next(case for case in OWN_CASES if case.name == "encrypted-128")
+    async with house() as home:
+        ingest = Ingest(home.lane, Clock())
+        facts = home.lane.desk.facts
+        facts.known["dev-1"] = replace(facts.known["dev-1"], identifiers=("4711",), key_hex=case.settings.key_hex)  # type: ignore[attr-defined]
+        fed = ingest.link(ListenOptions("", "sia-dc09"), "tcp test", "1.2.3.4:5").feed(case.frames[0])
+        assert fed.alarms and b'"*ACK"0023L0#4711[' in fed.reply
+
+
+async def test_settings_follow_the_device_when_several_speak_on_one_link(autojump_clock: object) -> None:
+    async with house() as home:
+        ingest = Ingest(home.lane, Clock())
+        first, second = speak.test_imei(1), speak.test_imei(2)
+        home.lane.desk.facts.known["dev-1"] = Device(DeviceId("dev-1"), (first,), config="no_sack")  # type: ignore[attr-defined]
+        home.lane.desk.facts.known["dev-2"] = Device(DeviceId("dev-2"), (second,))  # type: ignore[attr-defined]
+        link = ingest.link(ListenOptions("", "queclink"), "tcp test", "1.2.3.4:5")
+        silent, answered = (f"+RESP:GTSOS,30040A,{imei},,,,,,,,,,,,,,,,,,,20260309130311,1A2B$".encode() for imei in (first, second))
+        assert link.feed(silent).reply == b""
+        assert link.feed(answered + silent).reply == b"+SACK:1A2B$"
+
+
+async def test_a_frame_that_cannot_be_used_is_said_so_to_an_enrolled_device_alone(autojump_clock: object) -> None:
+    case = next(case for case in OWN_CASES if case.name == "encrypted-no-key")
+    async with house() as home:
+        ingest = Ingest(home.lane, Clock())
+        link = ingest.link(ListenOptions("", "sia-dc09"), "tcp test", "1.2.3.4:5")
+        assert link.feed(case.frames[0]).reply == b""
+        facts = home.lane.desk.facts
+        facts.known["dev-1"] = replace(facts.known["dev-1"], identifiers=("4711",))  # type: ignore[attr-defined]
+        assert b'"DUH"0023L0#4711[]' in link.feed(case.frames[0]).reply

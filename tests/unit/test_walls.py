@@ -59,6 +59,7 @@ ONLY_IN = {
     "msgspec": {"api", "config"},
     "prometheus_client": {"api", "shell"},
     "argon2": {"registry"},
+    "cryptography": {"protocols"},
 }
 "Libraries and the rooms that know them."
 
