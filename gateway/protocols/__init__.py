@@ -28,6 +28,7 @@ from gateway.protocols import (
     topin,
     watch,
     xexun,
+    xexun2,
 )
 from gateway.protocols.auto import AutoSession
 from gateway.protocols.base import NOTHING_KNOWN, DeviceSettings, Session
@@ -72,13 +73,14 @@ PROTOCOLS = (
     Row("sms", ("sms",), 0, sms.Session, None, sms.recognise),
     Row("app", ("http",), 0, app.Session, None, app.recognise),
     Row("h02", ("tcp", "udp"), 5013, h02.Session, None, h02.recognise),
+    Row("eelink", ("tcp", "udp"), 5064, eelink.Session, None, eelink.recognise),
     Row("topin", ("tcp",), 5050, topin.Session, None, topin.recognise),
     Row("watch", ("tcp",), 5093, watch.Session, _fastpath.Twin, watch.recognise),
-    Row("eelink", ("tcp", "udp"), 5064, eelink.Session, None, eelink.recognise),
     Row("minifinder", ("tcp",), 5062, minifinder.Session, None, minifinder.recognise),
     Row("gps103", ("tcp", "udp"), 5001, gps103.Session, None, gps103.recognise),
     Row("jt808", ("tcp", "udp"), 5015, jt808.Session, None, jt808.recognise),
     Row("xexun", ("tcp",), 5006, xexun.Session, None, xexun.recognise),
+    Row("xexun2", ("tcp",), 5231, xexun2.Session, None, xexun2.recognise),
     Row("laipac", ("tcp", "udp"), 5045, laipac.Session, None, laipac.recognise),
     Row("osmand", ("http", "tcp"), 5055, osmand.Session, None, osmand.recognise),
     Row("tetra-lip", ("sds",), 0, tetra_lip.Session, None, tetra_lip.recognise),
