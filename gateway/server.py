@@ -39,7 +39,7 @@ from gateway import events as ev
 from gateway.api.callbacks import CentreCallbacks
 from gateway.api.doors import Simulation
 from gateway.api.hmac_auth import DeviceSignatures
-from gateway.api.house import House, SmsBridge
+from gateway.api.house import House, SdsBridge, SmsBridge
 from gateway.api.service import Api
 from gateway.api.sessions import OneTimeToken, Sessions
 from gateway.clock import Clock, SystemClock
@@ -276,6 +276,15 @@ class Server:
                     KannelInbox(),
                 )
                 for bridge in config.sms
+            ),
+            sds=tuple(
+                SdsBridge(
+                    gate.name,
+                    text_of(gate.token_file, "sds.token_file").strip().encode(),
+                    tuple(ip_network(text, strict=False) for text in gate.allow),
+                    gate.trusted,
+                )
+                for gate in config.sds
             ),
             centre_ids=centre_ids,
             name=config.gateway.name,

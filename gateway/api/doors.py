@@ -21,6 +21,10 @@ class Verdict(Protocol):
     def reply(self) -> bytes | None:
         """What the sender is told, in its own protocol."""
 
+    @property
+    def outcome(self) -> str:
+        """accepted, or why it was dropped."""
+
 
 class Desk(Protocol):
     """Where alarms live. Commands apply at once and return what has to become durable; what cannot be done raises

@@ -8,6 +8,7 @@ from gateway.api.doors import Callbacks, Desk, Inbox, Journal, Registry, Simulat
 from gateway.api.messages import Request
 from gateway.api.sessions import OneTimeToken, Sessions, Throttle, Views
 from gateway.model import Frame, Instant
+from gateway.protocols.sms_kannel import Accepted
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,18 @@ class SmsBridge:
     networks: tuple[IPv4Network | IPv6Network, ...]
     trusted: bool
     inbox: Inbox
+
+
+@dataclass(frozen=True, slots=True)
+class SdsBridge:
+    """One configured TETRA gateway."""
+
+    name: str
+    token: bytes = field(repr=False)
+    networks: tuple[IPv4Network | IPv6Network, ...]
+    trusted: bool
+    accepted: Accepted = field(default_factory=Accepted, repr=False)
+    "Messages that are durable, by their ids."
 
 
 @dataclass(slots=True)
@@ -60,6 +73,7 @@ class House:
     pages: Mapping[str, Page] = field(default_factory=dict)
     "By path; ``/`` is the console."
     sms: tuple[SmsBridge, ...] = ()
+    sds: tuple[SdsBridge, ...] = ()
     centre_ids: frozenset[str] = frozenset()
     centre_names: Mapping[str, str] = field(default_factory=dict)
     "What people call the centres, where that is not their id."

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from gateway.api.access import ROLES, may_see
-from gateway.api.house import House, SmsBridge
+from gateway.api.house import House, SdsBridge, SmsBridge
 from gateway.api.messages import NOBODY, Principal, Request
 from gateway.api.problems import Refused
 from gateway.api.sessions import cookie_of
@@ -30,6 +30,8 @@ def identify(house: House, request: Request, roles: frozenset[str], parts: Mappi
             raise Refused("not_authentic", headers=(("x-gw-time", str(now.wall_us // 1_000_000)),))
         return Principal("device", device_id)
     if "bridge" in roles:
+        if "name" in parts:
+            return Principal("bridge", sds_bridge_of(house, request).name)
         bridge_of(house, request)
         return Principal("bridge", "sms")
     if "centre" in roles and request.header("webhook-signature"):
@@ -103,7 +105,18 @@ def bridge_of(house: House, request: Request) -> SmsBridge:
     return found
 
 
-def is_within(peer: str, bridge: SmsBridge) -> bool:
+def sds_bridge_of(house: House, request: Request) -> SdsBridge:
+    """The TETRA gateway whose name, token and network this request has. Raises ``Refused`` as if nothing were there."""
+    scheme, _, token = request.header("authorization").partition(" ")
+    name = request.path.rpartition("/")[2]
+    found = next((bridge for bridge in house.sds if bridge.name == name), None)
+    proven = hmac.compare_digest(found.token if found else b"", token.strip().encode()) and scheme.lower() == "bearer"
+    if found is None or not proven or not is_within(request.peer, found):
+        raise Refused("not_found")
+    return found
+
+
+def is_within(peer: str, bridge: SmsBridge | SdsBridge) -> bool:
     """Whether a bridge may call from this address."""
     try:
         address = ip_address(peer.partition("%")[0])

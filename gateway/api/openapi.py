@@ -19,7 +19,8 @@ SECURITY: dict[str, Json] = {
     "token": {"type": "http", "scheme": "bearer", "description": "USER:TOKEN"},
     "device": {"type": "apiKey", "in": "header", "name": "X-Gw-Sig", "description": "HMAC of a device, with X-Gw-Id, X-Gw-Time and X-Gw-Key."},
     "centre": {"type": "apiKey", "in": "header", "name": "webhook-signature", "description": "Standard Webhooks, signed by the centre."},
-    "bridge": {"type": "apiKey", "in": "header", "name": "Host", "description": "The path's last part is the secret; the address must be allowed."},
+    "bridge": {"type": "apiKey", "in": "header", "name": "Host", "description": "The address must be allowed. SMS: the path ends in the secret. "
+               "SDS: Authorization: Bearer."},
 }
 """How each kind of caller proves who it is. The control socket is proof by itself."""
 

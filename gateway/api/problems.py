@@ -49,6 +49,7 @@ PROBLEMS: dict[str, Row] = {
     "too_large": Row(413, "The body is larger than 256 KiB, or comes in too many pieces.", "Send less, or in several requests."),
     "wrong_encoding": Row(415, "Bodies with Content-Encoding are not accepted.", "Send the body as it is."),
     "bad_outcome": Row(422, "No such outcome code.", "Use one of the codes in the API document."),
+    "unreadable": Row(422, "The message is none that we read.", "Do not bring it again; look at what the message names."),
     "reason_missing": Row(422, "This needs a reason.", "Say why; it stands in the record."),
     "wrong_use": Row(422, "The registry does not accept this.", "Correct what the message names."),
     "too_many": Row(429, "Too many attempts or requests from there.", "Wait for the time in Retry-After."),

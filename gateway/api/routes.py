@@ -7,7 +7,7 @@ import msgspec
 import orjson
 
 from gateway import __version__
-from gateway.api import access, alarms, doorstep, feeds, nouns, presses, shapes, system, units
+from gateway.api import access, alarms, doorstep, feeds, nouns, presses, sds, shapes, system, units
 from gateway.api.doors import Json
 from gateway.api.house import House
 from gateway.api.messages import JSON, Answer, Call, Reply, reply_json
@@ -75,6 +75,7 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/api/v1/press", frozenset({"device"}), presses.press, gives=shapes.Pressed, raw=shapes.Press),
     Route("GET", "/sms/kannel/{secret}", frozenset({"bridge"}), presses.kannel, media=TEXT_TYPE, operation="sms_kannel_get"),
     Route("POST", "/sms/kannel/{secret}", frozenset({"bridge"}), presses.kannel, media=TEXT_TYPE, operation="sms_kannel_post"),
+    Route("POST", "/sds/{name}", frozenset({"bridge"}), sds.sds, gives=shapes.Pressed, problems=("unreadable",)),
     # ---- alarms are looked at
     Route(
         "GET", "/api/v1/alarms", access.VIEWERS, alarms.list_alarms, gives=shapes.AlarmList,

@@ -21,7 +21,7 @@ from gateway.delivery.options import CentreOptions, DeliveryOptions, FallbackOpt
 from gateway.errors import ConfigError
 from gateway.protocols import PROTOCOLS
 from gateway.router.options import RoadOptions
-from gateway.shell.options import ApiOptions, GatewayOptions, ListenOptions, RetentionOptions, SmsOptions
+from gateway.shell.options import ApiOptions, GatewayOptions, ListenOptions, RetentionOptions, SdsOptions, SmsOptions
 from gateway.supervision import SupervisionOptions
 
 __all__ = ["Complaint", "Config", "Verdict", "difference", "inspect", "load_config", "options_in", "parse_bind"]
@@ -39,6 +39,8 @@ class Config:
     "Device ports, one table each."
     sms: tuple[SmsOptions, ...] = ()
     "SMS bridges, one table each."
+    sds: tuple[SdsOptions, ...] = ()
+    "TETRA gateways, one table each."
     centre: tuple[CentreOptions, ...] = ()
     "Emergency centres, one table each, with their routes."
     fallback: FallbackOptions = field(default_factory=FallbackOptions)
@@ -154,7 +156,7 @@ def _with_names(config: Config) -> Config:
 
 # --------------------------------------------------------------------------------------------------- reload
 
-_RESTART = ("gateway", "api", "listen", "sms")
+_RESTART = ("gateway", "api", "listen", "sms", "sds")
 "Sections that are read once: the process, and the doors that are bound at start."
 
 
@@ -198,7 +200,7 @@ def _leaves(value: object, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, .
 def _name_of(item: object) -> str:
     if isinstance(item, ListenOptions):
         return f"{item.transport} {item.bind}"
-    return str(getattr(item, "id", None) or getattr(item, "path_secret_file", "?"))
+    return str(getattr(item, "id", None) or getattr(item, "path_secret_file", None) or getattr(item, "name", "?"))
 
 
 def _shown(value: object) -> str:

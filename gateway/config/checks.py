@@ -52,12 +52,15 @@ def check(config: "Config", notes: Notes, protocols: Mapping[str, tuple[str, ...
     check_api(config.api, notes)
     for position, listen in enumerate(config.listen):
         check_listen(listen, ("listen", position), notes, protocols)
-    if not config.listen and not config.sms:
-        notes.warn((), "no [[listen]] and no [[sms]]: only the app path of the API can raise an alarm")
+    if not config.listen and not config.sms and not config.sds:
+        notes.warn((), "no [[listen]], no [[sms]] and no [[sds]]: only the app path of the API can raise an alarm")
     check_ports(config, notes)
     for position, bridge in enumerate(config.sms):
         check_networks(notes, ("sms", position, "allow"), bridge.allow)
     check_bridges(config.sms, notes)
+    check_unique(notes, [(("sds", position, "name"), gate.name) for position, gate in enumerate(config.sds)])
+    for position, gate in enumerate(config.sds):
+        check_networks(notes, ("sds", position, "allow"), gate.allow)
     check_centres(config, notes)
     check_fallback(config.fallback, config.api.public_url, notes)
     check_order(config, notes)
@@ -222,7 +225,8 @@ def check_unique(notes: Notes, ids: list[tuple[KeyPath, str]]) -> None:
         check_id(notes, path, value)
         first = seen.setdefault(value.lower(), path)
         if first != path and value:
-            notes.complain(path, f'"{printable(value)}" is taken already (line {notes.lines.get(first, 1)}); choose another id')
+            word = "name" if path[-1] == "name" else "id"
+            notes.complain(path, f'"{printable(value)}" is taken already (line {notes.lines.get(first, 1)}); choose another {word}')
 
 
 def check_centre(centre: CentreOptions, path: KeyPath, known: list[str], notes: Notes) -> None:

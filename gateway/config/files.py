@@ -103,7 +103,7 @@ def _wrong_webhook_secret(text: str) -> str | None:
 
 def _wrong_path_secret(text: str) -> str | None:
     if not _PATH_SECRET.fullmatch(text):
-        return "is no secret for a path; use 16 to 200 of A-Z a-z 0-9 _ - in one line"
+        return "is no secret of a bridge; use 16 to 200 of A-Z a-z 0-9 _ - in one line"
     return None
 
 

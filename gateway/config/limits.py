@@ -30,6 +30,7 @@ FILES = {
     "TlsOptions.client_ca_file": FileKind.CERTIFICATE,
     "ApiOptions.tiles_file": FileKind.ANY,
     "SmsOptions.path_secret_file": FileKind.PATH_SECRET,
+    "SdsOptions.token_file": FileKind.PATH_SECRET,
     "RouteOptions.secret_files": FileKind.WEBHOOK_SECRET,
     "RouteOptions.ca_file": FileKind.CERTIFICATE,
     "RouteOptions.client_cert_file": FileKind.CERTIFICATE,

@@ -27,6 +27,8 @@ _SAMPLES: dict[str, object] = {
     "ListenOptions.allow": ("10.20.0.0/16",),
     "SmsOptions.kind": "kannel",
     "SmsOptions.path_secret_file": "sms.secret",
+    "SdsOptions.name": "tetra",
+    "SdsOptions.token_file": "sds.token",
     "CentreOptions.id": "centre-1",
     "CentreOptions.name": "Centre 1",
     "CentreOptions.area": "centre-1.geojson",

@@ -9,6 +9,7 @@ with 200, because Kannel repeats everything else.
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from typing import Protocol
 from urllib.parse import parse_qsl
 
 from gateway.errors import FrameError, Reason
@@ -132,6 +133,14 @@ def carrier_time(fields: Mapping[str, str]) -> int | None:
         return None
 
 
+class Named(Protocol):
+    """A message that a bridge can bring twice."""
+
+    @property
+    def message_id(self) -> str:
+        """What the bridge calls it; empty: nothing."""
+
+
 class Accepted:
     """Ids of the messages that are accepted, so that a repeated request changes nothing.
 
@@ -142,11 +151,11 @@ class Accepted:
         self._kept_max = kept_max
         self._ids: OrderedDict[str, None] = OrderedDict()
 
-    def has(self, message: SmsMessage) -> bool:
+    def has(self, message: Named) -> bool:
         """Was this very message accepted before? One without an id never was."""
         return message.message_id in self._ids
 
-    def remember(self, message: SmsMessage) -> None:
+    def remember(self, message: Named) -> None:
         """Its message is on disk."""
         if message.message_id:
             self._ids[message.message_id] = None

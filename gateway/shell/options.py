@@ -72,6 +72,20 @@ class SmsOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class SdsOptions:
+    """One TETRA gateway that brings short data of radios: POST /sds/NAME."""
+
+    name: str
+    "Its name, the last part of the address that it calls."
+    token_file: str
+    "File with the secret that it sends as Authorization: Bearer."
+    allow: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
+    "Networks it may call from."
+    trusted: bool = False
+    "True: the network authenticates its radios, and nobody else sends (T3). False: an ISSI is only a claim (T1)."
+
+
+@dataclass(frozen=True, slots=True)
 class ApiOptions:
     """The HTTP door: API, console, metrics."""
 

@@ -10,7 +10,7 @@ import trio
 
 from gateway import events as ev
 from gateway.api.doors import Json
-from gateway.api.house import House, Page, SmsBridge
+from gateway.api.house import House, Page, SdsBridge, SmsBridge
 from gateway.api.messages import JSON, Errand, Parts, Reply
 from gateway.api.service import Api
 from gateway.api.sessions import OneTimeToken, Sessions
@@ -41,6 +41,7 @@ from gateway.shell.sms import KannelInbox
 
 WALL_US = 1_774_000_000_000_000
 SECRET_PATH = "s3cret-path"
+SDS_TOKEN = "t0ken-of-the-tetra-gateway"
 OWN_ALARM, OTHER_ALARM = "0a" * 16, "0b" * 16
 PASSWORD = "correct horse battery"
 TOKEN = "t0ken"
@@ -69,6 +70,7 @@ def alarm(alarm_id: str = OWN_ALARM, **fields: object) -> Alarm:
 class Verdict:
     events: tuple[ev.Event, ...] = ()
     reply: bytes | None = None
+    outcome: str = "accepted"
 
 
 @dataclass
@@ -377,6 +379,7 @@ def fake_house(**fields: object) -> House:
         tiles=FakeTiles(),
         simulation=FakeSimulation(),
         pages={"/": page, "/static/a.js": page, "/static/leaflet/a.css": page, "/static/i18n/nl/a.json": page},
+        sds=(SdsBridge("tetra", SDS_TOKEN.encode(), (ip_network("127.0.0.0/8"),), True),),
         sms=(SmsBridge(SECRET_PATH.encode(), (ip_network("127.0.0.0/8"),), False, KannelInbox()),),
         centre_ids=frozenset({"cic-ovl", "cic-ant", "cic-bxl"}),
         is_simulation=True,

@@ -8,7 +8,7 @@ from gateway.api.messages import Answer, Errand, Feed, Reply, Request
 from gateway.api.routes import ROUTES
 from gateway.api.service import Api
 from gateway.model import State
-from tests.unit.api_fakes import OTHER_ALARM, OWN_ALARM, SECRET_PATH, alarm, at, fake_house, joined, session_headers, token_headers
+from tests.unit.api_fakes import OTHER_ALARM, OWN_ALARM, SDS_TOKEN, SECRET_PATH, alarm, at, fake_house, joined, session_headers, token_headers
 
 DISPATCH = "operator supervisor local"
 VIEWERS = f"{DISPATCH} case_team unit"
@@ -20,6 +20,7 @@ MATRIX: dict[str, str] = {
     "POST /api/v1/press": "device",
     "GET /sms/kannel/{secret}": "bridge",
     "POST /sms/kannel/{secret}": "bridge",
+    "POST /sds/{name}": "bridge",
     "GET /api/v1/alarms": VIEWERS,
     "GET /api/v1/alarms/{alarm_id}": VIEWERS,
     "GET /api/v1/alarms/{alarm_id}/track": VIEWERS,
@@ -94,6 +95,7 @@ PARTS = {
     "alarm_id": OWN_ALARM,
     "id": "dev-1",
     "secret": SECRET_PATH,
+    "name": "tetra",
     "identity": "i9",
     "z": "8",
     "x": "1",
@@ -134,7 +136,9 @@ def request_of(api: Api, route: str, role: str, alarm_id: str = OWN_ALARM, **ids
         headers |= {"x-gw-key": "dev-1", "x-gw-sig": "good"}
     elif role == "centre":
         headers |= {"webhook-signature": "v1,cic-ovl", "webhook-id": "m-1"}
-    peer = "127.0.0.1" if role == "bridge" and "/sms/" in path else "10.1.1.1"
+    elif role == "bridge" and "/sds/" in path:
+        headers |= {"authorization": f"Bearer {SDS_TOKEN}"}
+    peer = "127.0.0.1" if role == "bridge" and path.startswith(("/sms/", "/sds/")) else "10.1.1.1"
     return Request(method, path, headers=headers, body=body, peer=peer, via_control_socket=role == "local", local_user="root")
 
 
@@ -152,7 +156,7 @@ def test_a_role_passes_exactly_where_the_matrix_says(route: str, role: str):
     api.house.desk.unknown.append({"identity": "i9", "protocol": "gt06"})  # type: ignore[attr-defined]
     answer = settled(api, request_of(api, route, role))
     status = 200 if isinstance(answer, Feed) else answer.status
-    if "/sms/" in route and role not in ("bridge", "local"):
+    if ("/sms/" in route or "/sds/" in route) and role not in ("bridge", "local"):
         assert status == 404, "a stranger does not learn that there is a bridge"
     elif role in MATRIX[route].split():
         assert status not in (401, 403) or route.endswith(("login", "setup")), answer

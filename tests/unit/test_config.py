@@ -189,7 +189,7 @@ cypher = 1                         #! api.tls.cypher: unknown key
 bind = "[::]:5023"                 #! listen[8].bind: tcp port 5023 is already taken by listen[0] (line 14)
 [[sms]]
 kind = "kanel"                     #! sms[0].kind: did you mean kannel?
-path_secret_file = "odd.secret"    #! sms[0].path_secret_file: is no secret for a path
+path_secret_file = "odd.secret"    #! sms[0].path_secret_file: is no secret of a bridge
 [[sms]]
 kind = "smpp"                      #! sms[1].kind: smpp is not in this version; remove it
 system_id = "carrier"
@@ -339,6 +339,11 @@ def test_load_raises_them_together(folder: Path) -> None:
         (('"127.0.0.1:5023"', '"127.0.0.2:8080"'), None, None),
         (('"127.0.0.1:5023"', '"127.0.0.1:0"'), None, None),
         (('"gt06"', '"teltonika"\ntransport = "udp"'), None, None),
+        (("[gateway]", '[[sds]]\nname = "tetra"\ntoken_file = "path.secret"\n[gateway]'), None, None),
+        (("[gateway]", '[[sds]]\nname = "a/b"\ntoken_file = "path.secret"\n[gateway]'), 2, "is no id"),
+        (("[gateway]", '[[sds]]\nname = "tetra"\ntoken_file = "odd.secret"\n[gateway]'), 3, "no secret of a bridge"),
+        (("[gateway]", '[[sds]]\nname = "t"\ntoken_file = "path.secret"\nallow = ["10.0.0.1/8"]\n[gateway]'), 4, "10.0.0.0/8"),
+        (("[gateway]", 2 * '[[sds]]\nname = "t"\ntoken_file = "path.secret"\n' + "[gateway]"), 5, "choose another name"),
         (('"gt06"', '"osmand"\ntransport = "http"'), None, None),
         (('protocol = "gt06"', 'transport = "http"'), 3, "name the protocol: osmand"),
         (('"gt06"', '"gt06"\ntransport = "http"'), 6, 'set transport = "tcp"'),
