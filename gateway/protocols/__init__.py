@@ -30,6 +30,7 @@ from gateway.protocols import (
     watch,
     xexun,
     xexun2,
+    xexun3,
 )
 from gateway.protocols.auto import AutoSession
 from gateway.protocols.base import NOTHING_KNOWN, DeviceSettings, Session
@@ -83,6 +84,7 @@ PROTOCOLS = (
     Row("jt808", ("tcp", "udp"), 5015, jt808.Session, None, jt808.recognise),
     Row("xexun", ("tcp",), 5006, xexun.Session, None, xexun.recognise),
     Row("xexun2", ("tcp",), 5231, xexun2.Session, None, xexun2.recognise),
+    Row("xexun3", ("tcp",), 5232, xexun3.Session, None, xexun3.recognise),
     Row("laipac", ("tcp", "udp"), 5045, laipac.Session, None, laipac.recognise),
     Row("osmand", ("http", "tcp"), 5055, osmand.Session, None, osmand.recognise),
     Row("tetra-lip", ("sds",), 0, tetra_lip.Session, None, tetra_lip.recognise),

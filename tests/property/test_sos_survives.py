@@ -38,7 +38,6 @@ NO_COMPANIONS = {
     "laipac": "a report has one event code",
     "osmand": "a request names one alarm",
     "tetra-lip": "a report has one reason for sending",
-    "xexun3": "a record has one alarm id; several records stand in its vectors",
 }
 
 
