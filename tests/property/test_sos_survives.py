@@ -33,6 +33,7 @@ NO_COMPANIONS = {
     "gps103": "a report has one keyword",
     "topin": "an SOS frame has no content",
     "eelink": "a package has one alarm code; several packages stand in its vectors (udp-position-and-sos)",
+    "meitrack": "a report has one event; a list may have two, which stand in its vectors (cce-sos-and-battery)",
     "trv": "a report has one alarm code",
     "xexun": "a sentence has one keyword",
     "laipac": "a report has one event code",
