@@ -93,6 +93,10 @@ PROTOCOLS = (
 )
 
 
+# Protocols whose devices also send their frames as text. Queclink calls it the report mode "forced SMS".
+sms.Session.CARRIED = (sms.Carried(queclink.recognise, queclink.Session),)
+
+
 def row(name: str) -> Row:
     """The row of a protocol. Raises ``KeyError`` for a name that is not in the table."""
     for entry in PROTOCOLS:

@@ -7,20 +7,22 @@ and position are looked for separately, and each may be missing.
 * TK-203 marks a low battery by ``L:`` before the voltage (``tk203-low-battery``) and misspells its alarm (``typing-error``).
 * Concox's manual prints a link without decimal point: no position, but the alarm stands (``concox-lost-point``).
 * A word SOS in an answer about settings is no alarm (``sos-numbers``).
+* Some trackers send their own protocol as text (Queclink: ``queclink-forced-sms``): the decoder of that protocol reads it.
 * Times are the device's local time without zone: they stand in ``unread``, never in ``event_at_us``.
 
 A sending number can be forged; an SMS alarm is raised all the same. Not supported: the HTTPS form of AML.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Final
+from typing import ClassVar, Final, NamedTuple
 
 from gateway.errors import FrameError, Reason
 from gateway.model import LIFE, NO_KIND, Fix, Frame, Kind, Report
 from gateway.protocols.base import NOTHING_KNOWN, DeviceSettings, refused
+from gateway.protocols.base import Session as AnySession
 from gateway.protocols.sms_message import SmsMessage, clean, readings
 
 NAME: Final = "sms"
@@ -29,8 +31,22 @@ TEXT_CHARS_MAX = 8192
 E7 = 10_000_000
 
 
+class Carried(NamedTuple):
+    """A protocol whose frames trackers may also send as the text of a message."""
+
+    recognise: Callable[[bytes], int]
+    open: Callable[[str, DeviceSettings], AnySession]
+    "Opens a session for a transport."
+
+
+RECOGNISED = 50
+
+
 class Session:
     """The messages of one sender; ``peer`` is its number."""
+
+    CARRIED: ClassVar[tuple[Carried, ...]] = ()
+    "Set beside the table of protocols: no protocol imports another."
 
     def __init__(self, transport: str, settings: DeviceSettings = NOTHING_KNOWN, peer: str | None = None) -> None:
         self.transport = transport
@@ -56,6 +72,9 @@ class Session:
     def read(self, raw: bytes, now_us: int) -> Frame:
         """One message: UTF-8 text, packed septets or UTF-16."""
         text = best_reading(raw)
+        carried = self._carried(raw, text, now_us)
+        if carried:
+            return carried
         try:
             device, report = aml_untrusted(text) if AML_HEADER.match(text) else tracker_text(text)
         except FrameError as error:
@@ -64,6 +83,17 @@ class Session:
         self.device = device or self._peer
         return Frame(NAME, self.transport, raw, self.device, (report,))
 
+    def _carried(self, raw: bytes, text: str, now_us: int) -> Frame | None:
+        """The message as the protocol reads it whose frames it holds, several perhaps, as a datagram does. Nothing is answered."""
+        body = text.strip().encode("latin-1", "replace")
+        for protocol in self.CARRIED:
+            if protocol.recognise(body) >= RECOGNISED:
+                frame = protocol.open("udp", self.settings).read(body, now_us)
+                if not frame.refused or frame.unverified:
+                    self.device = frame.device or self._peer
+                    return replace(frame, transport=self.transport, raw=raw, device=self.device, reply=None)
+        return None
+
     def read_message(self, message: SmsMessage, now_us: int) -> Frame:
         """One message of a bridge.
 
@@ -71,21 +101,24 @@ class Session:
         over other roads are known by it. A long message has its reference as sequence, by which its own copies are known.
         """
         frame = self.read(message.raw, now_us)
-        if not frame.reports:
-            return frame
-        (report,) = frame.reports
+        return replace(frame, reports=tuple(self._dated(report, message) for report in frame.reports))
+
+    @staticmethod
+    def _dated(report: Report, message: SmsMessage) -> Report:
         if report.event_at_us is None:
             report = replace(report, event_at_us=message.carrier_at_us)
         if message.concat:
             lost = (f"{message.missing} of {message.concat.total} parts missing",) if message.missing else ()
-            report = replace(report, sequence=message.concat.ref, unread=report.unread + lost)
-        return replace(frame, reports=(report,))
+            sequence = message.concat.ref if report.sequence is None else report.sequence
+            report = replace(report, sequence=sequence, unread=report.unread + lost)
+        return report
 
 
 def recognise(data: bytes) -> int:
-    """How surely a message is a text that we read: 90 for AML, 60 for an alarm, 5 for any other text."""
+    """How surely a message is a text that we read: 90 for AML or a tracker's own protocol, 60 for an alarm, 5 for any other text."""
     text = best_reading(data)
-    if AML_HEADER.match(text):
+    body = text.strip().encode("latin-1", "replace")
+    if AML_HEADER.match(text) or any(protocol.recognise(body) >= RECOGNISED for protocol in Session.CARRIED):
         return 90
     if kinds_of(text) & LIFE:
         return 60
@@ -94,7 +127,8 @@ def recognise(data: bytes) -> int:
 
 def says_alarm(message: SmsMessage) -> bool:
     """Can an alarm be read in what has come of this message?"""
-    return bool(kinds_of(best_reading(message.raw)) & LIFE)
+    frame = Session("sms").read(message.raw, message.received_at_us)
+    return bool((frame.kinds | (frame.unverified.kinds if frame.unverified else NO_KIND)) & LIFE)
 
 
 def best_reading(raw: bytes) -> str:
@@ -114,8 +148,15 @@ TAIL = r"(?=\s*(?:$|[!,.;)\]>*\n<]|\s(?:alarm|alert|help|https?:|www\.|maps|geo:
 COLON_OR_TAIL = rf"(?:\s?:|{TAIL})"
 HELP_ME = "help me"
 ONE_TYPING_ERROR = "|".join(
-    pattern for at in range(len(HELP_ME)) for pattern in (rf"{HELP_ME[:at]}.?{HELP_ME[at + 1 :]}", rf"{HELP_ME[:at]}\w{HELP_ME[at:]}")
+    pattern
+    for at in range(len(HELP_ME))
+    for pattern in (
+        rf"{HELP_ME[:at]}.?{HELP_ME[at + 1 :]}",
+        rf"{HELP_ME[:at]}\w{HELP_ME[at:]}",
+        HELP_ME[:at] + HELP_ME[at : at + 2][::-1] + HELP_ME[at + 2 :],
+    )
 ).replace(" ", " {1,4}")
+"A letter that is wrong or missing, one too many, or two that changed places."
 
 
 def _word(pattern: str) -> re.Pattern[str]:
@@ -129,9 +170,9 @@ KEYWORDS = (
     (_word(SENTENCE + r"(?:cut power|power cut|power alarm|ac alarm|extpower)\b(?!:)"), Kind.POWER_CUT),
     (_word(SENTENCE + r"(?:low battery|battery (?:is )?(?:too )?low|lowbat)\b(?!:)"), Kind.BATTERY_LOW),
     (_word(SENTENCE + r"(?:(?:sensor|shock) alarm\b|vibration" + TAIL + ")"), Kind.VIBRATION),
-    (_word(LINE + "(?:stockade|geo(?:-?fence)?)" + TAIL), Kind.GEOFENCE),
+    (_word(LINE + "(?:stockade|geo(?:[- ]?fence)?)" + TAIL), Kind.GEOFENCE),
     (_word(LINE + "move" + TAIL), Kind.MOVEMENT),
-    (_word(LINE + r"speed(?=\s*(?:$|!|\s\d+\s?!|\s(?:alarm|alert)))"), Kind.OVERSPEED),
+    (_word(LINE + r"speed(?=\s*(?:$|!|\s\d+\s?!|\s(?:alarm|alert|lat|https?:)))"), Kind.OVERSPEED),
 )
 "Words at the beginning of the text or of a line, and what they report: all that stand there, never only the first."
 STRAY_SOS = _word(r"\bsos\b")
@@ -175,7 +216,7 @@ def kinds_of(text: str) -> Kind:
 
 LAT = r"(?P<ns>[NS]?)\s?(?P<lat>[-+]?\d{1,10}(?:\.\d{1,12})?)\s?°?(?P<ns2>[NS]?)"
 LON = r"(?P<ew>[EW]?)\s?(?P<lon>[-+]?\d{1,10}(?:\.\d{1,12})?)\s?°?(?P<ew2>[EW]?)"
-COMMA = r"\s{0,4}(?:,|%2C)\s{0,4}(?:%20|\+)?"
+COMMA = r"(?:\s{0,4}|%20|\+)(?:,|%2C)\s{0,4}(?:%20|\+)?"
 PAIR = LAT + COMMA + LON
 EXTRACTORS = tuple(
     map(
@@ -226,7 +267,8 @@ AML_SOURCES = {"G": "gnss", "W": "wifi", "C": "cell"}
 
 def aml_untrusted(text: str) -> tuple[str | None, Report]:
     """Identity and report of a telephone's own location, version 1 or 2. Keys in any order, unknown ones kept."""
-    fields = dict(part.split("=", 1) for part in text.strip().split(";") if "=" in part)
+    pairs = (part.partition("=") for part in text.split(";") if "=" in part)
+    fields = {key.strip(): value.strip() for key, _, value in pairs}
     version = fields.pop('A"ML', "")
     if version == "1":
         return aml_v1_untrusted(text, fields)
@@ -241,8 +283,10 @@ def aml_v1_untrusted(text: str, fields: dict[str, str]) -> tuple[str | None, Rep
         raise FrameError(Reason.LENGTH, len(text), "AML cut off: neither ml nor ei")
     at_us = aml_time(fields.get("top", ""))
     unread = unread_keys(fields, ("lt", "lg", "rd", "top", "pm", "ei", "ml"))
-    if fields.get("ml", "").strip() not in ("", str(len(text.strip()))):
+    if fields.get("ml", "") not in ("", str(len(text.strip()))):
         unread.append("length is not what ml says")
+    if fields.get("top") and at_us is None:
+        unread.append("time")
     fix = None
     if not (fields.get("rd") == "N" and fields.get("pm") == "N"):
         fix = aml_fix(fields.get("lt", ""), fields.get("lg", ""), fields.get("rd", ""), fields.get("pm", ""), at_us)
@@ -250,22 +294,23 @@ def aml_v1_untrusted(text: str, fields: dict[str, str]) -> tuple[str | None, Rep
 
 
 def aml_v2(text: str, fields: dict[str, str]) -> tuple[str | None, Report]:
-    """et Unix seconds of the call; lo latitude, longitude, metres; lt seconds from the call to the position; ls source."""
+    """et Unix seconds of the call; lo latitude, longitude, metres; lt seconds from the call to the position; lz altitude; ls source."""
     call, age = number(fields.get("et", "")), number(fields.get("lt", ""))
     call_us = round(call) * 1_000_000 if call is not None and 0 <= call < 1e11 else None
     at_us = call_us + round(age) * 1_000_000 if call_us is not None and age is not None and abs(age) < 1e8 else call_us
     lat, lon, radius = [*fields.get("lo", "").split(","), "", "", ""][:3]
-    fix = aml_fix(lat, lon, radius, fields.get("ls", ""), at_us)
-    return digits(fields.get("ei", "")), aml_report(text, fix, call_us, unread_keys(fields, ("et", "lo", "lt", "ls", "ei")))
+    fix = aml_fix(lat, lon, radius, fields.get("ls", ""), at_us, number(fields.get("lz", "").partition(",")[0]))
+    return digits(fields.get("ei", "")), aml_report(text, fix, call_us, unread_keys(fields, ("et", "lo", "lt", "lz", "ls", "ei")))
 
 
-def aml_fix(lat_word: str, lon_word: str, radius_word: str, method: str, at_us: int | None) -> Fix | None:
+def aml_fix(lat_word: str, lon_word: str, radius_word: str, method: str, at_us: int | None, altitude_m: float | None = None) -> Fix | None:
     """The position, unless it is the null position or off the globe."""
     lat, lon, radius_m = number(lat_word), number(lon_word), number(radius_word)
     if lat is None or lon is None or abs(lat) > 90 or abs(lon) > 180 or not (lat or lon):
         return None
     source = AML_SOURCES.get(method.strip().upper(), "network")
-    return Fix(round(lat * E7), round(lon * E7), at_us, source=source, accuracy_m=radius_m if radius_m is not None and radius_m >= 0 else None)
+    accuracy_m = radius_m if radius_m is not None and radius_m >= 0 else None
+    return Fix(round(lat * E7), round(lon * E7), at_us, source=source, accuracy_m=accuracy_m, altitude_m=altitude_m)
 
 
 def aml_report(text: str, fix: Fix | None, event_at_us: int | None, unread: list[str]) -> Report:

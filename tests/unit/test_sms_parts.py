@@ -98,3 +98,9 @@ def test_memory_is_bounded_and_the_oldest_is_handed_on_rather_than_lost() -> Non
     joiner = Joiner(says_alarm)
     ready = [message for number in range(GROUPS_MAX + 3) for message in joiner.add(part(1, f"hello {number}", ref=number), number)]
     assert texts(ready) == ["hello 0", "hello 1", "hello 2"]
+
+
+def test_the_first_part_of_a_tracker_s_own_protocol_is_handed_on_at_once() -> None:
+    """A press need not wait for the end of a message that carries it: the end may be lost."""
+    text = b"+RESP:GTSOS,30040A,001012600000016,GL300,0,0,1,1,4.3,92,70.0,3.725012,51.05"
+    assert says_alarm(replace(WHOLE, body=text)) and not says_alarm(replace(WHOLE, body=text.replace(b"GTSOS", b"GTFRI")))
