@@ -40,6 +40,8 @@ from gateway.model import (
     Instant,
     Kind,
     Link,
+    Order,
+    OrderKind,
     Proposal,
     Report,
     State,
@@ -47,6 +49,7 @@ from gateway.model import (
     UnitId,
     Urgency,
 )
+from gateway.orders import HAS_CENTRE, Ordered, OrderOptions, Orders, Speech, Speechless
 from gateway.positions import LastFixes, apart_m, is_place
 from gateway.presses import mint_alarm_id, person_of, press_key
 from gateway.router.decide import Router
@@ -73,6 +76,10 @@ class Verdict:
     close: bool = False
     "The connection is of no further use."
     device_id: str | None = field(default=None, repr=False)
+    carries_orders: bool = False
+    "Its device may be given orders over the link that it came in by."
+    settled: tuple[ev.Event, ...] = ()
+    "What became of the device's orders: for the journal too, but nobody waits for it."
 
 
 @dataclass(slots=True)
@@ -97,6 +104,8 @@ class Desk:
         sender: Sender,
         centre_ids: frozenset[str],
         is_simulation: bool = False,
+        order_options: OrderOptions | None = None,
+        speech: Speech | None = None,
     ) -> None:
         self.facts = facts
         self.router = router
@@ -104,6 +113,7 @@ class Desk:
         self.alarms_fold = Alarms(alarm_options)
         self.identities = Identities(facts)
         self.supervision = Supervision(supervision_options)
+        self.orders = Orders(order_options or OrderOptions(), speech or Speechless())
         self.counters: Counter[tuple[str, str, str]] = Counter()
         "(protocol, class, outcome) -> frames; received is their sum."
         self._options = alarm_options
@@ -129,6 +139,7 @@ class Desk:
         alarm_id = getattr(event, "alarm_id", None)
         alarm = self.alarms_fold.get(alarm_id) if alarm_id else None
         self.outbox.apply(event, alarm, now)
+        self.orders.apply(event, alarm, now)
         if isinstance(event, ev.AlarmRaised) and event.test:
             self.supervision.tested(event.device, now)
         elif isinstance(event, (ev.AlarmClosed, ev.PreAlarmCancelled)):
@@ -181,9 +192,16 @@ class Desk:
         if frame.refused is not None and frame.unverified is not None:
             reports, doubts = (frame.unverified,), (*doubts, "checksum")
         urgency = self._urgency_of(frame, device)
+        carries_orders = False
+        settled: tuple[ev.Event, ...] = ()
+        if not frame.refused:
+            carries_orders = trust >= self.orders.options.trust and self.identities.speaks_alone(device, link, trust)
+            settled = tuple(self._let(self.orders.heard(device.device_id, frame, trust, now), now))
         sightings = [self._sighting(frame, report, device, link, trust, doubts, now) for report in reports]
         if not self._limits_allow(device, urgency, sightings, now):
-            return Verdict(outcome="limited", urgency=urgency, reply=frame.reply, device_id=device.device_id)
+            return Verdict(
+                outcome="limited", urgency=urgency, reply=frame.reply, device_id=device.device_id, carries_orders=carries_orders, settled=settled
+            )
         events: list[ev.Event] = []
         for sighting in sightings:
             events += self._sighted(sighting, link, now)
@@ -194,7 +212,7 @@ class Desk:
             )  # fmt: skip
             events.insert(0, kept)
         reply = frame.farewell if frame.refused else frame.reply
-        return Verdict(tuple(events), reply, urgency, device_id=device.device_id)
+        return Verdict(tuple(events), reply, urgency, device_id=device.device_id, carries_orders=carries_orders, settled=settled)
 
     def frame_lost(self, key: str) -> None:
         """While the journal is read: a power cut took the raw frame of this press. The next copy of it is kept."""
@@ -421,7 +439,7 @@ class Desk:
 
     def next_deadline_us(self) -> int | None:
         """Monotonic time at which ``on_deadline`` or ``due`` has something to do."""
-        rooms = (self.alarms_fold, self.outbox, self.supervision, self._last_fixes)
+        rooms = (self.alarms_fold, self.outbox, self.supervision, self._last_fixes, self.orders)
         times = (room.next_deadline_us() for room in rooms)
         return min((at_us for at_us in times if at_us is not None), default=None)
 
@@ -437,6 +455,7 @@ class Desk:
             events.append(event)
             events += self._consequences(event, now)
         self.supervision.on_deadline(now)  # it keeps what it finds for ``incidents``
+        events += self._let(self.orders.on_deadline(now), now)
         return tuple(events)
 
     def due(self, now: Instant) -> tuple[tuple[Offer, ...], tuple[ev.Event, ...]]:
@@ -516,8 +535,62 @@ class Desk:
             "attempts": delivery.flying,
             "alerts_lost": {"refused": delivery.refused, "given_up": delivery.given_up},
             "alerts_withheld": delivery.withheld,
+            "orders": self.orders.statistics(),
             "routes_failing": {**dict.fromkeys(delivery.failing, 1), **dict.fromkeys(delivery.gone, 1)},
         }
+
+    # --------------------------------------------------------------------------------------------- orders
+
+    def give_orders(self, now: Instant) -> tuple[ev.Event, ...]:
+        """What the alarms that changed ask of their devices: to be called when everything that concerns a centre is done."""
+        events: list[ev.Event] = []
+        for alarm_id in self.orders.looks():
+            alarm = self.alarms_fold.get(alarm_id)
+            device = self.facts.device(alarm.device_id) if alarm else None
+            if alarm is not None and device is not None:
+                person = person_of(alarm.device_id, alarm.case_ref)
+                own = [one for one in self.alarms_fold.followed(person) if one.device_id == alarm.device_id and one.state is not State.PENDING]
+                events += self._let(self.orders.follow(alarm, device, own[-1] if own else None, now), now)
+        return tuple(events)
+
+    def order_sent(self, order_id: str, via: str, now: Instant) -> tuple[ev.Event, ...]:
+        """Its bytes are about to leave. Empty: they must not, it is not its turn."""
+        return tuple(self._let(self.orders.sent(order_id, via), now))
+
+    def order_unsayable(self, order_id: str, now: Instant) -> tuple[ev.Event, ...]:
+        """The protocol that the device turned out to speak has no such order."""
+        return tuple(self._let(self.orders.unsayable(order_id), now))
+
+    def orders_of(self, device_id: str) -> list[Ordered]:
+        """What a device was asked for, oldest first."""
+        return self.orders.of(device_id)
+
+    def alarms_of(self, device_id: str) -> list[Alarm]:
+        """The alarms of one device that are at hand, in the order in which they were raised."""
+        return [alarm for alarm in self.alarms_fold.all() if alarm.device_id == device_id]
+
+    def ask_order(self, device_id: str, order: Order, actor: str, now: Instant) -> tuple[ev.Event, ...]:
+        """A person asks a device for something. The last event is the ``OrderAsked``.
+
+        Raises: CommandError: unknown_device, no_such_order; no_alarm: nobody is located without an alarm (a unit's tracker is nobody),
+            and nothing is confirmed that no centre has accepted.
+        """
+        device = self.facts.device(device_id)
+        if device is None:
+            raise CommandError(f"no device {device_id}; `gateway device list` shows the known ones", code="unknown_device")
+        alarms = [alarm for alarm in self.alarms_of(device_id) if alarm.is_open]
+        if order.kind is OrderKind.CONFIRM:
+            alarms = [alarm for alarm in alarms if alarm.state in HAS_CENTRE]
+        if not alarms and (order.kind is OrderKind.CONFIRM or (order.kind is OrderKind.LOCATE and device.unit_id is None)):
+            raise CommandError(f"device {device_id} has no open alarm that allows a {order.kind} order", code="no_alarm")
+        alarm = alarms[-1] if alarms else None
+        if order.kind is OrderKind.CONFIRM and alarm is not None:
+            order = replace(order, kinds=alarm.kinds)
+        health = self.supervision.of(device_id)
+        self.orders.require_known(device, device.protocol or (health.protocol if health else None), order)
+        simulated = self._is_simulation or device.simulated
+        alarm_id = alarm.alarm_id if alarm else None
+        return tuple(self._let(self.orders.ask(device, order, actor, now, alarm_id=alarm_id, simulated=simulated), now))
 
     # ---------------------------------------------------------------------------------------------- units
 

@@ -7,7 +7,7 @@ may be added with a default; none is ever removed or given another meaning.
 
 from dataclasses import dataclass, field
 
-from gateway.model import Decision, Fix, Kind, Trust
+from gateway.model import Decision, Fix, Kind, Order, Trust
 
 # ------------------------------------------------------------------------------------------- from a device
 
@@ -309,6 +309,54 @@ class TestWindowOpened:
     actor: str
 
 
+# ---------------------------------------------------------------------------------------- orders to a device
+
+
+@dataclass(frozen=True, slots=True)
+class OrderAsked:
+    """A device is to be asked for something: by a person, or by the life of its alarm."""
+
+    order_id: str
+    device: str = field(repr=False)
+    order: Order
+    actor: str
+    "Who asked; ``gateway`` for what the life of an alarm asks for."
+    reason: str
+    "raised, later, ended, accepted: the life of an alarm; asked: a person."
+    expires_at_us: int
+    alarm_id: str | None = None
+    simulated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OrderSent:
+    """Written before the bytes leave: what a crash cuts off between the two is never sent again without saying so."""
+
+    order_id: str
+    device: str = field(repr=False)
+    via: str
+    "tcp, udp or sms"
+    serial: int
+    "By which the device's answer may name it."
+    attempt: int
+    "1; higher ones repeat bytes that the device may have had already."
+    alarm_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderEnded:
+    """What became of an order."""
+
+    order_id: str
+    device: str = field(repr=False)
+    outcome: str
+    "answered, refused, expired, replaced"
+    reason: str
+    answer: str | None = field(default=None, repr=False)
+    "The device's own words, without places; never of a device that was asked where it is."
+    alarm_id: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Viewed:
     """Somebody looked at a position or a case (access record)."""
@@ -346,5 +394,8 @@ Event = (
     | TestMarkedReal
     | TrackingExtended
     | TestWindowOpened
+    | OrderAsked
+    | OrderSent
+    | OrderEnded
     | Viewed
 )

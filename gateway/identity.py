@@ -39,6 +39,7 @@ class _Voice:
     first_us: int
     last_us: int
     address: str
+    trust: Trust
 
 
 @dataclass(slots=True)
@@ -114,13 +115,23 @@ class Identities:
         voices = self._voices.setdefault(device.device_id, {})
         for link_id in [link_id for link_id, voice in voices.items() if now.mono_us - voice.last_us > CONFLICT_WINDOW_US]:
             del voices[link_id]
-        voice = voices.setdefault(link.link_id, _Voice(now.mono_us, now.mono_us, _address(link.peer)))
+        voice = voices.setdefault(link.link_id, _Voice(now.mono_us, now.mono_us, _address(link.peer), trust))
         voice.last_us = now.mono_us
         while len(voices) > 8:
             del voices[next(iter(voices))]
         others = [other for link_id, other in voices.items() if link_id != link.link_id and other.address != voice.address]
         is_conflict = link.transport in ("tcp", "udp") and any(other.last_us > voice.first_us for other in others)
         return trust, ("identity_conflict",) if is_conflict else ()
+
+    def speaks_alone(self, device: Device, link: Link, trust: Trust) -> bool:
+        """Nobody of the same tier or a better one spoke for this device from elsewhere since this link was first heard.
+
+        A weaker voice neither silences nor redirects this one (R-61).
+        """
+        voices = self._voices.get(device.device_id, {})
+        own = voices.get(link.link_id)
+        others = [voice for link_id, voice in voices.items() if own and link_id != link.link_id and voice.address != own.address]
+        return own is not None and not any(other.trust >= trust and other.last_us > own.first_us for other in others)
 
 
 def _address(peer: str) -> str:

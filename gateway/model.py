@@ -548,6 +548,52 @@ TRACK_KEPT = 240
 "Positions an alarm keeps at hand (two hours at one per 30 s); the journal has them all."
 
 
+# ---------------------------------------------------------------------------------- what we ask of a device
+
+
+class OrderKind(enum.StrEnum):
+    """What a device can be asked to do."""
+
+    LOCATE = "locate"
+    "Send your position now."
+    INTERVAL = "interval"
+    "Report every so many seconds."
+    SERVER = "server"
+    "Report to this address from now on."
+    CONFIRM = "confirm"
+    "The centre has the alarm: stop repeating it."
+    TEXT = "text"
+    "The operator's own words in the device's own command language."
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What we ask one device to do."""
+
+    kind: OrderKind
+    seconds: int | None = None
+    "Of INTERVAL: between two reports."
+    lasts_s: int | None = None
+    "Of INTERVAL: how long it is wanted, for protocols whose devices go back by themselves."
+    host: str | None = field(default=None, repr=False)
+    "Of SERVER: name or address."
+    port: int | None = None
+    "Of SERVER."
+    text: str | None = field(default=None, repr=False)
+    "Of TEXT."
+    kinds: Kind = NO_KIND
+    "Of CONFIRM: what the device said."
+
+
+class OrderAnswer(NamedTuple):
+    """What a device said to an order."""
+
+    is_done: bool
+    "False: it says that it will not, or cannot."
+    text: str | None = None
+    "Its own words."
+
+
 class Facts(Protocol):
     """What people entered, as the core may ask for it: synchronous, in memory, never out of reach."""
 

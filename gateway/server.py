@@ -3,6 +3,7 @@
     serve
     ├── journal            its own writer thread; when it dies for good, everything ends (systemd restarts)
     ├── lane               clock of the desk; one guarded task for each offer to a centre
+    ├── courier            one contained task for each order to a device
     ├── listeners          one task a port; one guarded task a connection, one contained step a datagram
     ├── bridges            parts of long messages that wait for their rest
     ├── http               API, console, metrics; control socket; event feeds
@@ -64,6 +65,7 @@ from gateway.router.roads import Roads
 from gateway.shell.bulkhead import LinkCounters, contained
 from gateway.shell.centre import CentreClient, secret_in
 from gateway.shell.control import open_control, run_control
+from gateway.shell.courier import Courier
 from gateway.shell.dial import Network, SystemNetwork
 from gateway.shell.disk import Journal, open_journal
 from gateway.shell.fallback import Fallback
@@ -78,6 +80,7 @@ from gateway.shell.real_disk import RealDisk
 from gateway.shell.registry_files import open_registry
 from gateway.shell.seats import DEVICES_SHARE, HTTP_SHARE, Seats, descriptors
 from gateway.shell.sms import KannelInbox, run_inboxes
+from gateway.shell.speech import TableSpeech
 from gateway.shell.stories import JournalStory
 from gateway.shell.tcp import TcpPort
 from gateway.shell.udp import UdpPort, UdpSocket
@@ -234,10 +237,15 @@ class Server:
             sender=sender,
             centre_ids=centre_ids,
             is_simulation=config.gateway.simulation,
+            order_options=config.orders,
+            speech=TableSpeech(config.orders.sms and config.fallback.kind == "kannel"),
         )
         self.centres = CentreClient(config.centre, clock, network, dice)
-        self.lane = Lane(self.desk, journal, clock, self.centres, Fallback(config.fallback, clock, network), config.fallback, sender)
+        fallback = Fallback(config.fallback, clock, network)
+        self.lane = Lane(self.desk, journal, clock, self.centres, fallback, config.fallback, sender)
         self.ingest = Ingest(self.lane, clock)
+        self.courier = Courier(self.lane, clock, fallback)
+        self.ingest.post, self.lane.carry_orders = self.courier, self.courier.look
         self.ports: list[TcpPort | UdpPort] = []
         self.seats = Seats(int(descriptors() * DEVICES_SHARE))
         self.watching = LinkCounters("registry")
@@ -332,6 +340,7 @@ class Server:
             "journal_unsaved": journal.unsaved,
             "undurable": self.lane.undurable,
             "crashes": {"frames": self.lane.frames.crashed, "decisions": self.lane.decisions.crashed, "offers": self.lane.offers.crashed,
+                        "orders": self.lane.orders.crashed + self.courier.counters.crashed,
                         "registry": self.watching.crashed},  # fmt: skip
         }
 
@@ -427,6 +436,7 @@ async def serve(
         async with trio.open_nursery() as nursery:
             await nursery.start(server.centres.run, partial(_route_up, server))
             server.lane.commit(server.desk.replayed(clock.now()), clock.now())
+            await nursery.start(server.courier.run)
             await nursery.start(server.lane.run)
             nursery.start_soon(server.feeds.run)
             nursery.start_soon(run_inboxes, server.house.sms, server.take_bridged, clock, config.gateway.simulation)

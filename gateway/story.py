@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gateway import events as ev
-from gateway.model import Candidate, Decision, Fix, kind_names
+from gateway.model import Candidate, Decision, Fix, Order, OrderKind, kind_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +85,19 @@ def _answer_text(event: ev.AlertAnswered) -> str:
     return f"Message {event.seq} to {who}: {result} after {event.took_ms:.1f} ms" + (f" ({event.reason})." if event.reason else ".")
 
 
+def _order_text(order: Order) -> str:
+    match order.kind:
+        case OrderKind.INTERVAL:
+            return f"a report every {order.seconds} s"
+        case OrderKind.LOCATE:
+            return "its position"
+        case OrderKind.CONFIRM:
+            return "silence, because a centre has the alarm,"
+        case OrderKind.SERVER:
+            return "another server"
+    return "something in an operator's own words"
+
+
 def _text_of(event: object, with_positions: bool) -> str:
     match event:
         case ev.AlarmRaised():
@@ -145,6 +158,13 @@ def _text_of(event: object, with_positions: bool) -> str:
             return f"Live tracking ended: {event.reason}."
         case ev.AlarmClosed():
             return f"Closed: {event.reason}."
+        case ev.OrderAsked():
+            return f"{_order_text(event.order).capitalize()} is asked of the device ({event.reason}, by {event.actor})."
+        case ev.OrderSent():
+            again = f", attempt {event.attempt}: it may have had it before" if event.attempt > 1 else ""
+            return f"The order left for the device over {event.via}{again}."
+        case ev.OrderEnded():
+            return f"The order was {event.outcome}: {event.reason}."
         case ev.Viewed():
             return f"{event.actor} looked at {event.what}: {event.why}."
     return type(event).__name__

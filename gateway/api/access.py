@@ -4,8 +4,10 @@ Default deny. Which role may call which route stands in the table of ``routes.py
 own is decided here. Somebody who may not see an object is told that it does not exist.
 """
 
+from collections.abc import Iterable
+
 from gateway.api.messages import Principal
-from gateway.model import Alarm, Case, Device, Facts
+from gateway.model import Alarm, Case, Device, Facts, OrderKind
 
 ROLES = ("operator", "supervisor", "case_team", "carrier", "unit", "operations", "auditor", "admin")
 "Roles of users; a registry entry has exactly one."
@@ -23,6 +25,17 @@ ADMINISTRATION = frozenset({"admin", "local"})
 VIEWERS = DISPATCH | {"case_team", "unit"}
 "Who may see positions of protected persons: of alarms that are their own, and only while there is an alarm."
 RUNNERS = frozenset({"operations", "admin", "supervisor", "operator", "local"})
+
+ORDERING = DISPATCH | {"operations"}
+"Who may ask a device for something; for what, see ``ORDERS_OF``."
+
+ORDERS_OF: dict[str, frozenset[OrderKind]] = {
+    "operator": frozenset({OrderKind.LOCATE}),
+    "supervisor": frozenset(OrderKind),
+    "operations": frozenset({OrderKind.INTERVAL, OrderKind.SERVER, OrderKind.TEXT}),
+    "local": frozenset(OrderKind),
+}
+"Operations runs devices and sees no position: it does not ask for one."
 
 ALL = "*"
 
@@ -82,3 +95,10 @@ def may_keep_device(who: Principal, device: Device | None, facts: Facts) -> bool
     if who.role == "case_team" and device is not None and device.case_ref:
         return is_zones_own(who.zone, facts.case(device.case_ref))
     return who.role in PROVISIONING
+
+
+def may_order(who: Principal, alarms: Iterable[Alarm]) -> bool:
+    """Whether a device with these alarms may be asked for anything by them: a control room reaches the devices of its own alarms."""
+    if who.role in ("operator", "supervisor"):
+        return who.centre_id == ALL or any(is_centres_own(who.centre_id, alarm) for alarm in alarms)
+    return who.role in ORDERING

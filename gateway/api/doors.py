@@ -5,7 +5,8 @@ from typing import Protocol
 
 from gateway.api.messages import Request
 from gateway.events import Event
-from gateway.model import Alarm, Facts, Frame, Instant, Link, User
+from gateway.model import Alarm, Facts, Frame, Instant, Link, Order, User
+from gateway.orders import Ordered
 
 Json = dict[str, object]
 
@@ -78,6 +79,15 @@ class Desk(Protocol):
 
     def viewed(self, actor: str, what: str, why: str, alarm_id: str | None, now: Instant) -> tuple[Event, ...]:
         """The access record."""
+
+    def ask_order(self, device_id: str, order: Order, actor: str, now: Instant) -> tuple[Event, ...]:
+        """Ask a device for something; the last event is the ``OrderAsked``. ``CommandError``: unknown_device, no_such_order, no_alarm."""
+
+    def orders_of(self, device_id: str) -> Sequence[Ordered]:
+        """What a device was asked for, oldest first."""
+
+    def alarms_of(self, device_id: str) -> Sequence[Alarm]:
+        """The alarms of a device that are at hand."""
 
     def unit_moved(
         self,

@@ -60,7 +60,7 @@ CHANGES: dict[type, str] = {
     ev.AlarmReopened: "reopened",
     ev.TestMarkedReal: "marked_real",
 }
-"Records that consoles are told of. The others (raw frames, frozen alert bodies, access records) change nothing that is seen."
+"Records that consoles are told of. The others (raw frames, frozen alert bodies, orders to devices, access records) change nothing that is seen."
 
 NAMES = (*dict.fromkeys(CHANGES.values()), "reset", "gone", "units", "beat", "logged_out")
 

@@ -39,6 +39,7 @@ FAMILIES: dict[str, Family] = {
     "alerts_lost": Family(("why",), "counter", "Alerts that no route of their centre took, and last words given up after days."),
     "alerts_withheld": Family((), "counter", "Times that a simulated alarm was kept from a centre that is not for tests."),
     "routes_failing": Family(("route",), "gauge", "1: the last answer of this route was a failure, or its centre disabled it."),
+    "orders": Family(("state",), "gauge", "Orders to devices at hand; those that ended are kept up to a bound."),
     "devices": Family(("state",), "gauge", "Registered devices by supervision."),
     "unknown_devices": Family((), "gauge", "Identities heard that nobody registered."),
     "scans": Family((), "counter", "Sources that tried one identity after another."),

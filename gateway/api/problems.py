@@ -35,6 +35,7 @@ PROBLEMS: dict[str, Row] = {
     "not_found": Row(404, "There is nothing at this address.", "See /api/v1/openapi.json for what there is."),
     "unknown_alarm": Row(404, "No alarm with this id is visible to you.", "List the alarms that are: GET /api/v1/alarms."),
     "unknown_device": Row(404, "No device with this id is registered.", "List devices, or register it with PUT."),
+    "unknown_order": Row(404, "This device has no order with this id that is still at hand.", "List its orders; the journal has the older ones."),
     "unknown_case": Row(404, "No case with this reference is registered.", "List cases, or register it with PUT."),
     "unknown_unit": Row(404, "No unit with this call sign is registered.", "List units, or register it with PUT."),
     "unknown_user": Row(404, "No user with this id is registered.", "List users, or register the user with PUT."),
@@ -45,6 +46,10 @@ PROBLEMS: dict[str, Row] = {
     "pending": Row(409, "The alarm still counts down; nobody was alerted yet.", "Wait until it is raised."),
     "not_resolved": Row(409, "Only a resolved alarm can be reopened.", "Read the alarm and act on its present state."),
     "not_a_test": Row(409, "The alarm is no test.", "Nothing needs to be done: it is treated as real."),
+    "no_such_order": Row(409, "The protocol of this device has no such order.", "Ask for something that it has; see docs/carrier.md."),
+    "no_alarm": Row(
+        409, "The device has no open alarm that allows this.", "Nobody is located without an alarm; a confirmation follows a centre's acceptance."
+    ),
     "conflict": Row(409, "This contradicts what is registered already.", "Change or remove what the message names first."),
     "too_large": Row(413, "The body is larger than 256 KiB, or comes in too many pieces.", "Send less, or in several requests."),
     "wrong_encoding": Row(415, "Bodies with Content-Encoding are not accepted.", "Send the body as it is."),

@@ -7,7 +7,7 @@ import msgspec
 import orjson
 
 from gateway import __version__
-from gateway.api import access, alarms, doorstep, feeds, nouns, presses, sds, shapes, system, units
+from gateway.api import access, alarms, doorstep, feeds, nouns, orders, presses, sds, shapes, system, units
 from gateway.api.doors import Json
 from gateway.api.house import House
 from gateway.api.messages import JSON, Answer, Call, Reply, reply_json
@@ -119,6 +119,16 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "POST", "/api/v1/devices/{id}/test-window", access.PROVISIONING, nouns.open_test_window,
         shapes.Nothing, shapes.Done, problems=("unknown_device",),
+    ),
+    # ---- orders to devices
+    Route("GET", "/api/v1/devices/{id}/orders", access.ORDERING, orders.list_orders, gives=shapes.OrderList, problems=("unknown_device",)),
+    Route(
+        "POST", "/api/v1/devices/{id}/orders", access.ORDERING, orders.ask_order,
+        shapes.OrderWish, shapes.OrderSeen, problems=("unknown_device", "no_such_order", "no_alarm"), status=202,
+    ),
+    Route(
+        "GET", "/api/v1/devices/{id}/orders/{order_id}", access.ORDERING, orders.show_order,
+        gives=shapes.OrderSeen, problems=("unknown_device", "unknown_order"),
     ),
     # ---- in and out
     Route("POST", "/api/v1/login", access.PUBLIC, doorstep.log_in, shapes.Login, shapes.LoggedIn, problems=("wrong_login", "too_many", "busy")),

@@ -114,6 +114,17 @@ class UnitStatus(Given):
     status: Literal["available", "busy", "off"]
 
 
+class OrderWish(Given):
+    """What a device is to be asked for."""
+
+    kind: Literal["locate", "interval", "server", "confirm", "text"]
+    "Operators may ask for locate; supervisors for all; operations for interval, server and text."
+    seconds: Annotated[int, Meta(ge=1, le=86_400, description="Of interval: between two reports.")] | UnsetType = UNSET
+    host: Annotated[str, Meta(pattern="^[A-Za-z0-9.-]{1,64}$", description="Of server.")] | UnsetType = UNSET
+    port: Annotated[int, Meta(ge=1, le=65_535, description="Of server.")] | UnsetType = UNSET
+    text: Annotated[str, Meta(pattern="^[ -~]{1,200}$", description="Of text: in the device's own command language, ASCII.")] | UnsetType = UNSET
+
+
 class Adoption(Given):
     """Register a device that was heard and is unknown."""
 
@@ -342,6 +353,41 @@ class Entries(Struct):
     """A list of registry entries."""
 
     entries: list[Json]
+
+
+class OrderSeen(Struct, omit_defaults=True):
+    """One order to a device, and what became of it."""
+
+    order_id: str
+    device: str
+    kind: str
+    state: Literal["ASKED", "SENT", "ANSWERED", "REFUSED", "EXPIRED", "REPLACED"]
+    actor: str
+    reason: str
+    "asked: by a person; raised, later, ended, accepted: by the life of an alarm."
+    asked_at: Time
+    expires_at: Time
+    attempts: int
+    simulated: bool
+    alarm_id: str | UnsetType = UNSET
+    via: str | UnsetType = UNSET
+    "tcp, udp or sms"
+    sent_at: Time | UnsetType = UNSET
+    ended_at: Time | UnsetType = UNSET
+    why: str | UnsetType = UNSET
+    "Why it ended as it did."
+    seconds: int | UnsetType = UNSET
+    host: str | UnsetType = UNSET
+    port: int | UnsetType = UNSET
+    text: str | UnsetType = UNSET
+    answer: str | UnsetType = UNSET
+    "The device's own words, without places."
+
+
+class OrderList(Struct):
+    """What a device was asked for, oldest first."""
+
+    orders: list[OrderSeen]
 
 
 class ItemStatus(Struct, omit_defaults=True):

@@ -1,4 +1,4 @@
-"""``gateway device|case|unit|user add|set|list|show|remove|import``: the registry from the command line.
+"""``gateway device|case|unit|user add|set|list|show|remove|import``: the registry from the command line; ``device order``.
 
 The options are made from the nouns' own fields, so that the command line knows what the API knows. The same files
 are changed while the server runs; it notices.
@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from gateway.clock import SystemClock
+from gateway.commands import orders
 from gateway.commands.tables import listing, table
 from gateway.config import load_config
 from gateway.errors import CommandError
@@ -41,6 +42,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "remove": f"take a {noun.name} out",
         "import": f"enter or change many, all or none: JSON as `gateway {noun.name} list --json` prints it, or one object a line",
     }
+    if noun.name == "device":
+        orders.add_arguments(actions)
+        for sub in actions.choices.values():
+            _add_common_arguments(sub)
     for action, text in texts.items():
         sub = actions.add_parser(action, help=text, description=text)
         if action == "import":
@@ -49,8 +54,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             sub.add_argument("id", metavar="ID", help=noun.key)
         if action in ("add", "set"):
             _add_field_arguments(sub, noun, action)
-        sub.add_argument("-c", "--config-file", metavar="FILE", default="gateway.toml", help="the configuration (gateway.toml)")
-        sub.add_argument("--json", action="store_true", help="print JSON")
+        _add_common_arguments(sub)
+
+
+def _add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-c", "--config-file", metavar="FILE", default="gateway.toml", help="the configuration (gateway.toml)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def _add_field_arguments(parser: argparse.ArgumentParser, noun: Noun, action: str) -> None:
@@ -80,6 +89,8 @@ def _flag(field: Field) -> str:
 
 
 def run(options: argparse.Namespace) -> int:
+    if options.action in ("order", "orders"):
+        return orders.run(options)
     config = load_config(options.config_file)
     known = Known({row.name: row.words for row in PROTOCOLS}, frozenset(centre.id for centre in config.centre))
     with open_registry(config.gateway.data_dir, known) as registry:

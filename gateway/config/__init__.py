@@ -19,6 +19,7 @@ from gateway.config.lines import lines_of
 from gateway.config.notes import Complaint, Notes
 from gateway.delivery.options import CentreOptions, DeliveryOptions, FallbackOptions
 from gateway.errors import ConfigError
+from gateway.orders import OrderOptions
 from gateway.protocols import PROTOCOLS
 from gateway.router.options import RoadOptions
 from gateway.shell.options import ApiOptions, GatewayOptions, ListenOptions, RetentionOptions, SdsOptions, SmsOptions
@@ -51,6 +52,8 @@ class Config:
     "When an alert is repeated and who is asked next."
     alarms: AlarmOptions = field(default_factory=AlarmOptions)
     "Timers of an alarm's life."
+    orders: OrderOptions = field(default_factory=OrderOptions)
+    "What is asked of devices, and over which links."
     supervision: SupervisionOptions = field(default_factory=SupervisionOptions)
     "When a device counts as silent or weak."
     retention: RetentionOptions = field(default_factory=RetentionOptions)
@@ -156,7 +159,7 @@ def _with_names(config: Config) -> Config:
 
 # --------------------------------------------------------------------------------------------------- reload
 
-_RESTART = ("gateway", "api", "listen", "sms", "sds")
+_RESTART = ("gateway", "api", "listen", "sms", "sds", "orders")
 "Sections that are read once: the process, and the doors that are bound at start."
 
 

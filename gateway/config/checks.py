@@ -13,6 +13,8 @@ from gateway.config.limits import CHOICES, FILES, FileKind
 from gateway.config.lines import KeyPath
 from gateway.config.notes import Notes, meant, printable
 from gateway.delivery.options import CentreOptions, FallbackOptions, RouteOptions
+from gateway.model import Trust
+from gateway.orders import OrderOptions
 from gateway.shell.options import ApiOptions, ListenOptions, SmsOptions
 
 if TYPE_CHECKING:
@@ -64,6 +66,7 @@ def check(config: "Config", notes: Notes, protocols: Mapping[str, tuple[str, ...
     check_centres(config, notes)
     check_fallback(config.fallback, config.api.public_url, notes)
     check_order(config, notes)
+    check_orders(config.orders, notes)
     if config.roads.file is None:
         notes.warn(("roads",), "no road index: units are proposed by straight lines; make one with `gateway roads build` and name it in roads.file")
     notes.warn(("retention",), "this version deletes nothing by itself: the journal keeps everything until somebody removes it")
@@ -314,6 +317,14 @@ def check_fallback(fallback: FallbackOptions, public_url: str | None, notes: Not
         notes.complain(("fallback", "command"), "begins with a program without its folder; write the whole path, such as /usr/local/bin/page-duty")
     elif fallback.command and wrong_with_file(Path(fallback.command[0]), FileKind.PROGRAM):
         notes.complain(("fallback", "command"), f"{printable(fallback.command[0])} is no program that can be run; install it or correct the path")
+
+
+def check_orders(orders: OrderOptions, notes: Notes) -> None:
+    """Who could read an order, and which interval is the short one."""
+    if notes.is_sound("orders", "trust_min") and orders.trust < Trust.T3:
+        notes.warn(("orders", "trust_min"), "whoever claims to be a device is given its orders; put devices into an apn-sim group instead")
+    if orders.live_interval_s > orders.later_interval_s:
+        notes.complain(("orders", "later_interval_s"), "is shorter than live_interval_s; a new alarm is the one that needs the short interval")
 
 
 # ---------------------------------------------------------------------------------------------------- files

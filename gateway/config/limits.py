@@ -50,6 +50,7 @@ CHOICES = {
     "RouteOptions.kind": ("webhook",),
     "AlarmOptions.unknown_devices": ("list", "raise"),
     "FallbackOptions.kind": ("none", "kannel", "command"),
+    "OrderOptions.trust_min": ("T1", "T2", "T3", "T4", "T5"),
 }
 
 NOT_BUILT = {
@@ -104,6 +105,14 @@ LIMITS: dict[str, tuple[float, float]] = {
     "AlarmOptions.reopen_window_s": (0, 86_400),
     "AlarmOptions.close_after_s": (60, 2_592_000),
     "AlarmOptions.last_fix_s": (0, 900),
+    "OrderOptions.live_interval_s": (1, 3_600),
+    "OrderOptions.live_for_s": (0, 86_400),
+    "OrderOptions.later_interval_s": (1, 3_600),
+    "OrderOptions.answer_wait_s": (1, 3_600),
+    "OrderOptions.sms_answer_wait_s": (10, 86_400),
+    "OrderOptions.attempts_max": (1, 20),
+    "OrderOptions.wait_s": (10, 604_800),
+    "OrderOptions.automatic_wait_s": (60, 604_800),
     "SupervisionOptions.battery_low_percent": (1, 100),
     "SupervisionOptions.battery_critical_percent": (0, 100),
     "RetentionOptions.raw_frames_days": (1, 36_525),

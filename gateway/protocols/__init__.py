@@ -35,6 +35,8 @@ from gateway.protocols import (
 )
 from gateway.protocols.auto import AutoSession
 from gateway.protocols.base import NOTHING_KNOWN, DeviceSettings, Session
+from gateway.protocols.order_book import OrderBook
+from gateway.protocols.orders import NO_ORDERS, ORDER_BOOKS
 
 
 class SessionMaker(Protocol):
@@ -64,6 +66,11 @@ class Row:
         """Words that a device's ``config`` may hold for this protocol, and what each says."""
         words: Mapping[str, str] = getattr(self.reference, "WORDS", {})
         return words
+
+    @property
+    def orders(self) -> OrderBook:
+        """What its devices can be asked for (``orders.py``)."""
+        return ORDER_BOOKS.get(self.name, NO_ORDERS)
 
 
 PROTOCOLS = (

@@ -58,6 +58,19 @@ class Fallback:
                     ok, reason = await (self._send_texts(text) if self._options.kind == "kannel" else self._run_program(text))
         return FallbackSent(alarm_id, self._options.kind, ok, reason)
 
+    @property
+    def has_texts(self) -> bool:
+        """Whether a text can be sent to any number."""
+        return self._options.kind == "kannel"
+
+    async def text_to(self, number: str, text: str) -> bool:
+        """Send one text to one number, behind those to people on duty. Raises nothing but ``Cancelled``."""
+        accepted = False
+        with contained(self.counters):
+            async with self._turns:
+                accepted = await self._send_text(number, text) == "accepted"
+        return accepted
+
     async def _send_texts(self, text: str) -> tuple[bool, str]:
         """To every number at once; one that was accepted is enough."""
         results: list[str] = []

@@ -30,6 +30,9 @@ class FrontDesk:
         self.reassign = desk.reassign
         self.open_test_window = desk.open_test_window
         self.viewed = desk.viewed
+        self.ask_order = desk.ask_order
+        self.orders_of = desk.orders_of
+        self.alarms_of = desk.alarms_of
         self.unit_moved = desk.unit_moved
         self.unit_status = desk.unit_status
         self.way = desk.way

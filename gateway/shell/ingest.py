@@ -7,10 +7,12 @@ connection today) can be replaced under this seam without the lane noticing.
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from gateway.clock import Clock
+from gateway.desk import Verdict
 from gateway.events import AlarmPressed, AlarmRaised
 from gateway.model import Device, Frame, Link, Trust
 from gateway.protocols import open_session
@@ -36,12 +38,23 @@ class Fed:
     "Alarms that these bytes raised or joined."
 
 
+class OrderPost(Protocol):
+    """Who must know which conversation carries which device."""
+
+    def heard(self, link: "DeviceLink", device_id: str, frame: Frame) -> None:
+        """A device that may be given orders spoke over this conversation."""
+
+    def gone(self, link: "DeviceLink") -> None:
+        """This conversation has ended."""
+
+
 class Ingest:
     """Opens links and counts what came in."""
 
     def __init__(self, lane: Lane, clock: Clock) -> None:
         self.lane = lane
         self.clock = clock
+        self.post: OrderPost | None = None
         self.refusals: Counter[tuple[str, str]] = Counter()
         "(protocol, reason) -> frames that were not believed"
         self.received: Counter[tuple[str, str]] = Counter()
@@ -72,6 +85,8 @@ class DeviceLink:
         "An enrolled device has spoken."
         self.has_begun_frame = False
         "Bytes are waiting for the rest of their frame."
+        self.send: Callable[[bytes], Awaitable[bool]] | None = None
+        "Gives one message to the device between two answers; False: it could not be given. None: nothing can be sent to it."
         self._ingest = ingest
         self._session = session
         self._described: str | None = None
@@ -109,6 +124,7 @@ class DeviceLink:
             if verdict.reply and not is_over:
                 alarms += [event.alarm_id for event in verdict.events if isinstance(event, (AlarmRaised, AlarmPressed))]
             self.is_identified = self.is_identified or verdict.device_id is not None
+            self._tell_post(frame, verdict)
             close = close or is_over or (verdict.close and not self.is_identified)
         return Fed(reply, durable, close, count, tuple(alarms))
 
@@ -127,6 +143,16 @@ class DeviceLink:
             return frame
         self._session.settings = settings
         return self._session.read(frame.raw, now_us)
+
+    def _tell_post(self, frame: Frame, verdict: Verdict) -> None:
+        if self._ingest.post is not None and verdict.carries_orders and verdict.device_id is not None:
+            self._ingest.post.heard(self, verdict.device_id, frame)
+
+    def ended(self) -> None:
+        """Nothing more comes or goes here."""
+        self.send = None
+        if self._ingest.post is not None:
+            self._ingest.post.gone(self)
 
 
 def settings_of(device: Device) -> DeviceSettings:

@@ -80,6 +80,9 @@ class Lane:
         self.offers = LinkCounters("offers")
         self.frames = LinkCounters("frames")
         self.decisions = LinkCounters("decisions")
+        self.orders = LinkCounters("orders")
+        self.carry_orders: Callable[[], None] = lambda: None
+        "Looks which orders can leave; called last in every turn."
         self.undurable = 0
         "Groups of events that could not be made durable; their alarms were forwarded all the same."
 
@@ -157,6 +160,7 @@ class Lane:
         durable = self.commit(verdict.events, now, verdict.urgency) or (self._before() if verdict.reply and verdict.urgency < "C" else None)
         if verdict.events:
             self._decide_after(durable)
+        self.commit(verdict.settled, now, Urgency.C)
         return verdict, durable
 
     def _decide_after(self, durable: Durable | None) -> None:
@@ -217,6 +221,10 @@ class Lane:
         self._wake.set()
         self._send_due()
 
+    def look_again(self) -> None:
+        """Have the clock and the orders looked at in the next turn."""
+        self._wake.set()
+
     def _send_due(self) -> None:
         if self._nursery is None or self._nursery.cancel_scope.cancel_called or self._is_holding:
             return
@@ -270,10 +278,19 @@ class Lane:
                 if self.desk.has_undecided and trio.current_time() >= self._decide_at_s:
                     self._decide(now)
                 self._send_due()
+                self._give_orders(now)
                 if not self._search_runs and (owed := self.desk.owed_proposal(now)):
                     nursery.start_soon(self._search, *owed)
                 with trio.move_on_after(self._wait_s()):
                     await self._wake.wait()
+
+    def _give_orders(self, now: Instant) -> None:
+        """What alarms ask of their devices, when everything that concerns a centre has been done."""
+        if self.desk.has_undecided:
+            return
+        with contained(self.orders):
+            self.commit(self.desk.give_orders(now), now, Urgency.C)
+            self.carry_orders()
 
     def _wait_s(self) -> float:
         """Until the next thing to do; a held letter is looked at again when its time is up."""

@@ -3,6 +3,8 @@
 import socket
 import ssl
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from ipaddress import ip_address, ip_network
 
 import trio
@@ -33,6 +35,8 @@ async def serve_link(stream: trio.abc.Stream, link: DeviceLink, options: ListenO
     the device repeats.
     """
     begun_at = born_at = trio.current_time()
+    pen = Pen(stream)
+    link.send = pen.give
     while True:
         now = trio.current_time()
         deadline = now + options.idle_timeout_s
@@ -48,13 +52,13 @@ async def serve_link(stream: trio.abc.Stream, link: DeviceLink, options: ListenO
             return
         if not link.has_begun_frame:
             begun_at = trio.current_time()
-        fed = link.feed(bytes(data))
-        if seat is not None and link.is_identified:
-            seat.keep()
-        if fed.reply and await ingest.lane.wait_durable(fed.durable):
-            with trio.fail_after(SEND_TIMEOUT_S):
-                await stream.send_all(fed.reply)
-            ingest.lane.note_answered(fed.alarms)
+        with pen.answering():
+            fed = link.feed(bytes(data))
+            if seat is not None and link.is_identified:
+                seat.keep()
+            if fed.reply and await ingest.lane.wait_durable(fed.durable):
+                await pen.write(fed.reply)
+                ingest.lane.note_answered(fed.alarms)
         if fed.close:
             if fed.reply and isinstance(stream, trio.SocketStream):
                 await _linger(stream)
@@ -68,6 +72,49 @@ async def _linger(stream: trio.SocketStream) -> None:
         for _ in range(LINGER_READS_MAX):
             if not await stream.receive_some(RECEIVE_BYTES):
                 return
+
+
+class Pen:
+    """What writes to one connection: answers first, an order in one piece between two of them."""
+
+    def __init__(self, stream: trio.abc.Stream) -> None:
+        self._stream = stream
+        self._lock = trio.Lock()
+        self._is_answering = False
+        self._answered: trio.Event | None = None
+        "Somebody waits for the end of an answer."
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """Something was read and may have to be answered: an order that comes in between waits."""
+        self._is_answering = True
+        try:
+            yield
+        finally:
+            self._is_answering = False
+            if self._answered is not None:
+                self._answered.set()
+                self._answered = None
+
+    async def write(self, data: bytes) -> None:
+        """Send an answer. Raises: TooSlowError, BrokenResourceError: the connection is of no further use."""
+        async with self._lock:
+            with trio.fail_after(SEND_TIMEOUT_S):
+                await self._stream.send_all(data)
+
+    async def give(self, data: bytes) -> bool:
+        """Send an order when no answer is due. False: the connection was gone; half an order ends it."""
+        try:
+            while self._is_answering:
+                self._answered = self._answered or trio.Event()
+                await self._answered.wait()
+            await self.write(data)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            return False
+        except trio.TooSlowError:
+            await trio.aclose_forcefully(self._stream)
+            return False
+        return True
 
 
 class TcpPort:
@@ -153,4 +200,7 @@ class TcpPort:
             with trio.fail_after(TLS_HANDSHAKE_S):
                 await carried.do_handshake()
         link = self._ingest.link(self.options, self.name, peer, simulated=self._simulated)
-        await serve_link(carried, link, self.options, self._ingest, seat)
+        try:
+            await serve_link(carried, link, self.options, self._ingest, seat)
+        finally:
+            link.ended()

@@ -3,6 +3,7 @@
 import socket
 import struct
 from collections import Counter, OrderedDict
+from functools import partial
 from ipaddress import ip_address, ip_network
 from typing import Protocol
 
@@ -154,7 +155,12 @@ class UdpPort:
         self._links.move_to_end(address)
         return link
 
+    async def _give(self, address: Address, data: bytes) -> bool:
+        """An order to the last source of a device."""
+        return self._door.send_nowait(data, address)
+
     def _keep(self, address: Address, link: DeviceLink) -> None:
         self._links[address] = link
+        link.send = partial(self._give, address)
         if len(self._links) > SOURCES_KEPT_MAX:
-            self._links.popitem(last=False)
+            self._links.popitem(last=False)[1].ended()

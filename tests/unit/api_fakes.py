@@ -29,13 +29,15 @@ from gateway.model import (
     Instant,
     Kind,
     Link,
+    Order,
     Proposal,
     Seen,
     State,
     Unit,
     UnitId,
     User,
-)  # fmt: skipfrom gateway.protocols import app
+)
+from gateway.orders import Ordered
 from gateway.protocols import app
 from gateway.shell.sms import KannelInbox
 
@@ -82,6 +84,7 @@ class FakeDesk:
     frames: list[tuple[Frame, Link]] = field(default_factory=list)
     moved: dict[str, tuple[object, ...]] = field(default_factory=dict)
     unknown: list[Json] = field(default_factory=list)
+    orders: list[Ordered] = field(default_factory=list)
     counters: dict[str, object] = field(default_factory=lambda: {"frames": {"gt06": {"A": {"accepted": 3}}}})
 
     def alarms(self) -> Iterable[Alarm]:
@@ -145,6 +148,17 @@ class FakeDesk:
 
     def viewed(self, actor, what, why, alarm_id, now):  # type: ignore[no-untyped-def]
         return (ev.Viewed(actor, what, why, alarm_id),)
+
+    def ask_order(self, device_id: str, order: Order, actor: str, now: Instant) -> tuple[ev.Event, ...]:
+        asked = ev.OrderAsked(f"{len(self.orders):016x}", device_id, order, actor, "asked", now.wall_us + 600_000_000, OWN_ALARM)
+        self.orders.append(Ordered(asked.order_id, device_id, order, actor, "asked", now.wall_us, asked.expires_at_us, OWN_ALARM))
+        return (asked,)
+
+    def orders_of(self, device_id: str) -> list[Ordered]:
+        return [one for one in self.orders if one.device_id == device_id]
+
+    def alarms_of(self, device_id: str) -> list[Alarm]:
+        return [one for one in self.kept.values() if one.device_id == device_id]
 
     def unit_moved(self, unit_id, lat_e7, lon_e7, course_deg, speed_kmh, at_us, now):  # type: ignore[no-untyped-def]
         if unit_id not in ("G-21", "G-07"):

@@ -3,6 +3,7 @@
 import orjson
 import pytest
 
+from gateway import events as ev
 from gateway.api import access
 from gateway.api.messages import Answer, Errand, Feed, Reply, Request
 from gateway.api.routes import ROUTES
@@ -58,6 +59,9 @@ MATRIX: dict[str, str] = {
     "GET /api/v1/unknown-devices": "case_team admin local",
     "POST /api/v1/unknown-devices/{identity}/adopt": "case_team admin local",
     "POST /api/v1/devices/{id}/test-window": "case_team admin local",
+    "GET /api/v1/devices/{id}/orders": f"{DISPATCH} operations",
+    "POST /api/v1/devices/{id}/orders": f"{DISPATCH} operations",
+    "GET /api/v1/devices/{id}/orders/{order_id}": f"{DISPATCH} operations",
     "POST /api/v1/login": ANYBODY,
     "POST /api/v1/logout": ALL,
     "POST /api/v1/setup": ANYBODY,
@@ -88,7 +92,11 @@ BODIES: dict[str, object] = {
     "setup": {"token": "t", "user": "u", "password": "twelve letters"},
     "positions": [],
     "press": {"device": "sim-1"},
+    "orders": {"kind": "locate"},
 }
+
+BODIES_OF = {("orders", role): {"kind": "interval", "seconds": 60} for role in ("supervisor", "operations")}
+"Where one body does not do for every role."
 
 CALLERS = {"operator": "anna", "supervisor": "sven", "case_team": "team", "operations": "odin", "auditor": "audi", "admin": "adam"}
 PARTS = {
@@ -103,6 +111,7 @@ PARTS = {
     "file": "a.js",
     "folder": "leaflet",
     "inner": "nl",
+    "order_id": "0" * 16,
 }
 IDS = {"devices": "dev-1", "cases": "GE-1", "units": "G-21", "users": "G-07"}
 
@@ -126,7 +135,8 @@ def request_of(api: Api, route: str, role: str, alarm_id: str = OWN_ALARM, **ids
     noun = pattern.split("/")[3] if pattern.startswith("/api/") else ""
     parts = PARTS | {"alarm_id": alarm_id, "id": IDS.get(noun, "")} | ids
     path = pattern.format(**parts)
-    body = orjson.dumps(BODIES.get(pattern.rpartition("/")[2], {})) if method in ("POST", "PUT") else b""
+    word = pattern.rpartition("/")[2]
+    body = orjson.dumps(BODIES_OF.get((word, role), BODIES.get(word, {}))) if method in ("POST", "PUT") else b""
     headers: dict[str, str] = {"host": "gw"}
     if role in CALLERS:
         headers = session_headers(api, CALLERS[role])
@@ -282,3 +292,86 @@ def test_no_role_is_shown_a_secret():
         assert b"argon:" not in answer.body
         assert b"sha256:" not in answer.body
         assert b"app_key_hex" not in answer.body
+
+
+# ------------------------------------------------------------------------------------------ orders to devices
+
+ORDERS = {
+    "locate": {"kind": "locate"},
+    "interval": {"kind": "interval", "seconds": 60},
+    "server": {"kind": "server", "host": "gw.example", "port": 5023},
+    "confirm": {"kind": "confirm"},
+    "text": {"kind": "text", "text": "VERSION#"},
+}
+MAY_ASK = {
+    "operator": "locate",
+    "supervisor": "locate interval server confirm text",
+    "operations": "interval server text",
+    "local": "locate interval server confirm text",
+}
+
+
+def ask(api: Api, name: str, body: object, device: str = "dev-1") -> Reply:
+    headers = {} if name == "local" else session_headers(api, name)
+    path = f"/api/v1/devices/{device}/orders"
+    answer = settled(api, Request("POST", path, headers=headers, body=orjson.dumps(body), via_control_socket=name == "local", local_user="root"))
+    assert isinstance(answer, Reply)
+    return answer
+
+
+@pytest.mark.parametrize("role", MAY_ASK)
+@pytest.mark.parametrize("kind", ORDERS)
+def test_a_role_asks_a_device_only_for_what_is_its_business(role: str, kind: str):
+    answer = ask(Api(fake_house()), CALLERS.get(role, role), ORDERS[kind])
+    assert answer.status == (202 if kind in MAY_ASK[role].split() else 403)
+    assert bool(answer.events) == (answer.status == 202)
+
+
+def test_an_order_says_who_asked_in_the_record_and_in_the_access_log():
+    answer = ask(Api(fake_house()), "anna", ORDERS["locate"])
+    asked, viewed = answer.events
+    assert isinstance(asked, ev.OrderAsked) and asked.actor == "anna"
+    assert isinstance(viewed, ev.Viewed) and (viewed.actor, viewed.what) == ("anna", "order locate") and asked.order_id in viewed.why
+
+
+@pytest.mark.parametrize("name", ["olga", "otto"])
+def test_a_control_room_reaches_only_the_devices_of_its_own_alarms(name: str):
+    api = Api(fake_house())
+    answer = ask(api, name, ORDERS["locate"])
+    unknown = ask(api, name, ORDERS["locate"], "dev-99")
+    assert (answer.status, answer.body, answer.events) == (unknown.status, unknown.body, ()) and answer.status == 404, "no oracle"
+    listed = settled(api, Request("GET", "/api/v1/devices/dev-1/orders", headers=session_headers(api, name)))
+    assert isinstance(listed, Reply) and listed.status == 404
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"kind": "interval"}, {"kind": "locate", "seconds": 5}, {"kind": "interval", "seconds": 0}, {"kind": "dance"}, {"kind": "text", "text": ""},
+        {"kind": "server", "host": "gw.example"}, {"kind": "server", "host": "a b", "port": 1}, {"kind": "server", "host": "gw", "port": 65_536},
+        {"kind": "text", "text": "two\nlines"}, {"kind": "text", "text": "RESET#\n"},
+        {"kind": "server", "host": "gw\n", "port": 1}, {"kind": "text", "text": "x" * 201}, {"kind": "locate", "device": "dev-2"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_an_order_is_complete_and_nothing_else(body: object):
+    answer = ask(Api(fake_house()), "local", body)
+    assert answer.status == 400 and not answer.events
+
+
+def test_an_operator_does_not_read_what_others_wrote_to_a_device():
+    api = Api(fake_house())
+    ask(api, "sven", ORDERS["text"])
+    for name, words in (("sven", "VERSION#"), ("anna", None)):
+        for path in ("", "/" + "0" * 16):
+            shown = settled(api, Request("GET", f"/api/v1/devices/dev-1/orders{path}", headers=session_headers(api, name)))
+            assert isinstance(shown, Reply)
+            body = orjson.loads(shown.body)
+            assert (body["orders"][0] if not path else body).get("text") == words
+
+
+def test_an_order_that_is_not_there_is_said_so():
+    api = Api(fake_house())
+    answer = settled(api, Request("GET", "/api/v1/devices/dev-1/orders/ffff", headers=session_headers(api, "sven")))
+    assert isinstance(answer, Reply) and answer.status == 404
+    assert orjson.loads(answer.body)["error"]["code"] == "unknown_order"

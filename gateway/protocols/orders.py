@@ -1,0 +1,16 @@
+"""Which protocols' devices can be asked for what: the entry ``orders`` of the rows in the table, one a ``<name>_orders.py``.
+
+Only what a maker's public paper or a standard states, or the dossier; a protocol that is not here takes no orders.
+"""
+
+from gateway.protocols import gt06_orders, sms_orders, teltonika_orders, watch_orders
+from gateway.protocols.order_book import OrderBook
+
+NO_ORDERS = OrderBook()
+
+ORDER_BOOKS = {
+    "gt06": gt06_orders.BOOK,
+    "teltonika": teltonika_orders.BOOK,
+    "sms": sms_orders.BOOK,
+    "watch": watch_orders.BOOK,
+}
