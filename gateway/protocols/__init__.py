@@ -20,6 +20,7 @@ from gateway.protocols import (
     laipac,
     meitrack,
     minifinder,
+    nmea,
     osmand,
     queclink,
     sia_dc09,
@@ -97,6 +98,7 @@ PROTOCOLS = (
     Row("laipac", ("tcp", "udp"), 5045, laipac.Session, None, laipac.recognise),
     Row("osmand", ("http", "tcp"), 5055, osmand.Session, None, osmand.recognise),
     Row("tetra-lip", ("sds",), 0, tetra_lip.Session, None, tetra_lip.recognise),
+    Row("nmea", ("tcp", "udp"), 5005, nmea.Session, None, nmea.recognise),
 )
 
 

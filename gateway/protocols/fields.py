@@ -12,6 +12,7 @@ from gateway.model import Fix
 from gateway.protocols.octets import civil_us, full_year
 
 E7: Final = 10_000_000
+DAY_US: Final = 86_400_000_000
 KMH_PER_KNOT: Final = 1.852
 KMH_PER_MPH: Final = 1.609344
 
@@ -128,3 +129,11 @@ def _clock_us(year: str, month: str, day: str, time: str, offset_s: int) -> int 
         return None
     at_us = civil_us(full, int(month), int(day), int(time[:2]), int(time[2:4]), int(time[4:]))
     return None if at_us is None else at_us - offset_s * 1_000_000
+
+
+def today_us(second_of_day: int, now_us: int) -> int:
+    """A time of the day without a date: the one nearest to now, at most 12 hours away."""
+    at_us = now_us - now_us % DAY_US + second_of_day * 1_000_000
+    if at_us - now_us > DAY_US // 2:
+        return at_us - DAY_US
+    return at_us + DAY_US if now_us - at_us > DAY_US // 2 else at_us
