@@ -229,9 +229,8 @@ class Session(StreamSession):
             self._newest, self._life_before = raw, self._life
         self._life = self._life_before
         reports = []
-        for report, levels in places:
-            life = report.kinds & LIFE
-            standing = bool(life) and not life & ~(levels & self._life)
+        for report, levels, events in places:
+            standing = bool(levels & LIFE) and not levels & LIFE & ~self._life and not events & LIFE
             self._life = self._life | levels & LIFE if report.stored else levels & LIFE
             reports.append(replace(report, standing=standing) if standing else report)
         return tuple(reports)

@@ -43,11 +43,13 @@ NO_FIELD_OF_OURS: Final = frozenset((0x01, 0x02, 0x03, 0x25, 0x2A, 0x2B, 0x30))
 
 
 class Place(NamedTuple):
-    """One body: what it says, and which of its alarms are levels."""
+    """One body: what it says, and which of its alarms are levels, which events."""
 
     report: Report
     levels: Kind
-    "Alarms that stay set until they are handled; the others of the report are events."
+    "Alarms that stay set until they are handled."
+    events: Kind
+    "Alarms that makers report once, in items."
 
 
 @dataclass(slots=True)
@@ -75,7 +77,7 @@ def place_untrusted(body: bytes, dialect: Dialect, offset_s: int, stored: bool =
     levels = kinds_of(word, dialect.alarm_bits)
     if len(body) < BODY_BYTES:
         if levels:
-            return Place(Report(levels, stored=stored, unread=("position",)), levels)
+            return Place(Report(levels, stored=stored, unread=("position",)), levels, NO_KIND)
         raise FrameError(Reason.LENGTH, len(body), f"a position has {BODY_BYTES} bytes, {len(body)} found")
     status = u32be(body, 4)
     items = items_of(body[BODY_BYTES:], dialect)
@@ -102,7 +104,7 @@ def place_untrusted(body: bytes, dialect: Dialect, offset_s: int, stored: bool =
         power_v=items.power_v, charging=items.charging, stored=stored, cells=items.cells, wifi=items.wifi,
         unread=(notes + items.unread)[:UNREAD_MAX],
     )  # fmt: skip
-    return Place(report, levels)
+    return Place(report, levels, items.events)
 
 
 def time_us(data: bytes, at: int, offset_s: int) -> int | None:
