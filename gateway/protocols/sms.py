@@ -22,8 +22,8 @@ from typing import ClassVar, Final, NamedTuple
 from gateway.errors import FrameError, Reason
 from gateway.model import LIFE, NO_KIND, Fix, Frame, Kind, Report
 from gateway.protocols.base import NOTHING_KNOWN, DeviceSettings, refused
-from gateway.protocols.base import Session as AnySession
 from gateway.protocols.sms_message import SmsMessage, clean, readings
+from gateway.protocols.stream import StreamSession
 
 NAME: Final = "sms"
 TEXT_CHARS_MAX = 8192
@@ -35,7 +35,7 @@ class Carried(NamedTuple):
     """A protocol whose frames trackers may also send as the text of a message."""
 
     recognise: Callable[[bytes], int]
-    open: Callable[[str, DeviceSettings], AnySession]
+    open: Callable[[str, DeviceSettings], StreamSession]
     "Opens a session for a transport."
 
 
@@ -84,11 +84,16 @@ class Session:
         return Frame(NAME, self.transport, raw, self.device, (report,))
 
     def _carried(self, raw: bytes, text: str, now_us: int) -> Frame | None:
-        """The message as the protocol reads it whose frames it holds, several perhaps, as a datagram does. Nothing is answered."""
+        """The message as the protocol reads it whose frames it holds: several perhaps, the last one cut off. Nothing is answered."""
         body = text.strip().encode("latin-1", "replace")
         for protocol in self.CARRIED:
             if protocol.recognise(body) >= RECOGNISED:
-                frame = protocol.open("udp", self.settings).read(body, now_us)
+                session = protocol.open("tcp", self.settings)
+                session.receive(body)
+                frames = [*session.frames(now_us)]
+                if session.pending_bytes:
+                    frames.append(session.read(body[-session.pending_bytes :], now_us))
+                frame = session.joined(raw, frames) if len(frames) > 1 else frames[0] if frames else session.read(body, now_us)
                 if not frame.refused or frame.unverified:
                     self.device = frame.device or self._peer
                     return replace(frame, transport=self.transport, raw=raw, device=self.device, reply=None)

@@ -210,8 +210,8 @@ class StreamSession(ABC):
         reports: tuple[Report, ...] = ()
         for frame in frames:
             reports += frame.reports
-            if frame.unverified:
-                reports += (replace(frame.unverified, unread=(*frame.unverified.unread, "checksum wrong")),)
+            if frame.unverified and frame.refused:
+                reports += (replace(frame.unverified, unread=(*frame.unverified.unread, f"{frame.refused.reason} wrong")),)
         replies = [frame.reply for frame in believed if frame.reply is not None]
         return Frame(self.NAME, self.transport, raw, self.device, reports, b"".join(replies) if replies else None)
 
