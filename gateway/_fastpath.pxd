@@ -99,6 +99,7 @@ cdef struct Line:
     int32_t zone_s  # as the device said
     uint32_t words  # switches of its settings, as the kernel's ``prepare`` numbers them
     uint8_t dialect  # likewise
+    uint8_t learnt  # what the splitter of a protocol found out about this connection
     uint8_t has_clock_offset
     uint8_t is_datagram
     uint8_t is_renamed  # ``device`` was written since somebody looked
@@ -120,7 +121,7 @@ cdef struct Kernel:
     uint8_t promises_length
     uint8_t joins_datagrams
     # What begins here (at least one byte; ``size`` comes in as 1 and goes out as stream.py wants it).
-    Shape (*shape)(const uint8_t *data, Py_ssize_t left, const Line *line, Py_ssize_t *size) noexcept nogil
+    Shape (*shape)(const uint8_t *data, Py_ssize_t left, Line *line, Py_ssize_t *size) noexcept nogil
     # One whole frame, wherever it was delimited: everything is checked.
     Status (*read)(const uint8_t *raw, Py_ssize_t length, Line *line, int64_t now_us, Told *told) noexcept nogil
     # What the registry says about the device -> ``words`` and ``dialect``.

@@ -4,7 +4,8 @@
 cimport cython
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.exc cimport PyErr_CheckSignals
-from cpython.object cimport PyObject_GenericSetAttr
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_INCREF
 from libc.math cimport INFINITY, cos, fabs, fmax, fmin, hypot, rint
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcmp, memcpy, memmove, memset
@@ -47,6 +48,41 @@ def checksum(str name not None, bytes data not None):
         return xor8(data, len(data))
     if name == "sum8":
         return sum8(data, len(data))
+    raise KeyError(name)
+
+
+def field(str name not None, bytes text not None, bytes other=b""):
+    """What the kernel of this name in ``protocols/fields.py`` reads: its value, None, or Ellipsis where the reference must read it."""
+    cdef Field one = stripped(text, len(text)), two = stripped(other, len(other))
+    cdef Reading reading
+    cdef double value = 0
+    cdef int64_t number = 0
+    cdef Number got
+    memset(&reading, 0, sizeof(reading))
+    if name == "decimal":
+        got = decimal(one, &value)
+        return value if got == NUMBER_READ else None if got == NUMBER_NONE else ...
+    if name == "course":
+        return ... if not put_course(&reading, one) else reading.course_deg if reading.has else None
+    if name == "speed":
+        return ... if not put_speed(&reading, one, KMH_PER_KNOT) else reading.speed_kmh if reading.has else None
+    if name == "percent":
+        put_percent(&reading, one)
+        return reading.battery_percent if reading.has else None
+    if name == "whole":
+        number = whole(one, WHOLE_MAX)
+        return None if number < 0 else number
+    if name == "hexadecimal":
+        number = hexadecimal(one)
+        return None if number < 0 else number
+    if name == "degrees_e7":
+        return number if degrees_e7(one, &number) else None
+    if name == "minutes_e7":
+        return number if minutes_e7(one, two, &number) else None
+    if name == "day_first_us":
+        return number if day_first_us(one, two, 3600000000, &number) else None
+    if name == "year_first_us":
+        return number if year_first_us(one, two, 3600000000, &number) else None
     raise KeyError(name)
 
 

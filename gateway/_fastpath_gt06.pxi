@@ -118,7 +118,7 @@ cdef Shape gt06_checked_shape(const uint8_t *data, Py_ssize_t left, Py_ssize_t *
     return FRAME if crc16_x25(data + 2, whole - 6) == u16be(data + whole - 4) else SPOILT
 
 
-cdef Shape gt06_shape(const uint8_t *data, Py_ssize_t left, const Line *line, Py_ssize_t *size) noexcept nogil:
+cdef Shape gt06_shape(const uint8_t *data, Py_ssize_t left, Line *line, Py_ssize_t *size) noexcept nogil:
     """What begins with 78 or 79. Behind an incomplete frame only short frames with a checksum count."""
     cdef Shape shape
     if left < 2:

@@ -2,7 +2,22 @@
 #
 # A kernel fills a Reading (or a Fault) and returns a Status; it touches no Python object. HANDOVER says "rare: ask the
 # reference", which reads the same bytes in plain Python. Objects are made without their constructors: frozen dataclasses
-# would set each field through object.__setattr__ anyway, at three times the price.
+# would set each field through object.__setattr__, at twenty times the price of writing into the slot of a new object.
+
+cdef extern from *:
+    """
+    #include <structmember.h>
+    /* Where a slot lies in the objects of its class; -1 for what is no slot. */
+    static Py_ssize_t slot_of(PyObject *descriptor) {
+        if (!Py_IS_TYPE(descriptor, &PyMemberDescr_Type) || ((PyMemberDescrObject *) descriptor)->d_member->type != T_OBJECT_EX)
+            return -1;
+        return ((PyMemberDescrObject *) descriptor)->d_member->offset;
+    }
+    /* An object of the class with empty slots. */
+    #define new_noun(class) PyType_GenericAlloc((PyTypeObject *) (class), 0)
+    """
+    Py_ssize_t slot_of(object descriptor)
+    object new_noun(object noun)
 
 cdef enum:
     HAS_FIX = 1 << 0
@@ -121,35 +136,43 @@ cdef object kind_set(uint64_t bits):
     return found
 
 
-cdef inline int give(object noun, object name, object value) except -1:
-    """Set a field of a frozen object that nobody has seen yet."""
-    return PyObject_GenericSetAttr(noun, name, value)
+cdef inline void give(object noun, Py_ssize_t slot, object value) noexcept:
+    """Fill an empty slot of an object that nobody has seen yet."""
+    Py_INCREF(value)
+    (<PyObject **> (<char *> <PyObject *> noun + slot))[0] = <PyObject *> value
 
 
-cdef inline int give_all(object noun, tuple values) except -1:
-    for name, value in values:
-        give(noun, name, value)
-    return 0
+cdef inline void give_beside(object noun, tuple beside) noexcept:
+    """The fields that no kernel knows."""
+    for slot, value in beside:
+        give(noun, slot, value)
 
 
 cdef object fix_of(const Reading *reading):
-    fix = Fix.__new__(Fix)
-    give(fix, "lat_e7", reading.lat_e7)
-    give(fix, "lon_e7", reading.lon_e7)
-    give(fix, "at_us", reading.fix_at_us if reading.has & HAS_FIX_AT else None)
-    give(fix, "valid", reading.fix_valid != 0)
-    give(fix, "source", SOURCE_NAMES[reading.source])
-    give(fix, "accuracy_m", reading.accuracy_m if reading.has & HAS_ACCURACY else None)
-    give(fix, "altitude_m", reading.altitude_m if reading.has & HAS_ALTITUDE else None)
-    give(fix, "speed_kmh", reading.speed_kmh if reading.has & HAS_SPEED else None)
-    give(fix, "course_deg", reading.course_deg if reading.has & HAS_COURSE else None)
-    give(fix, "satellites", reading.satellites if reading.has & HAS_SATELLITES else None)
-    give_all(fix, FIX_BESIDE)
+    fix = new_noun(Fix)
+    give(fix, FIX[FIX_LAT_E7], reading.lat_e7)
+    give(fix, FIX[FIX_LON_E7], reading.lon_e7)
+    give(fix, FIX[FIX_AT_US], reading.fix_at_us if reading.has & HAS_FIX_AT else None)
+    give(fix, FIX[FIX_VALID], reading.fix_valid != 0)
+    give(fix, FIX[FIX_SOURCE], SOURCE_NAMES[reading.source])
+    give(fix, FIX[FIX_ACCURACY_M], reading.accuracy_m if reading.has & HAS_ACCURACY else None)
+    give(fix, FIX[FIX_ALTITUDE_M], reading.altitude_m if reading.has & HAS_ALTITUDE else None)
+    give(fix, FIX[FIX_SPEED_KMH], reading.speed_kmh if reading.has & HAS_SPEED else None)
+    give(fix, FIX[FIX_COURSE_DEG], reading.course_deg if reading.has & HAS_COURSE else None)
+    give(fix, FIX[FIX_SATELLITES], reading.satellites if reading.has & HAS_SATELLITES else None)
+    give_beside(fix, FIX_BESIDE)
     return fix
 
 
-cdef object cell_of(const CellReading *cell):
-    return Cell(cell.mcc, cell.mnc, cell.lac, cell.cid, cell.rssi_dbm if cell.has_rssi else None)
+cdef object cell_of(const CellReading *reading):
+    cell = new_noun(Cell)
+    give(cell, CELL[CELL_MCC], reading.mcc)
+    give(cell, CELL[CELL_MNC], reading.mnc)
+    give(cell, CELL[CELL_LAC], reading.lac)
+    give(cell, CELL[CELL_CID], reading.cid)
+    give(cell, CELL[CELL_RSSI_DBM], reading.rssi_dbm if reading.has_rssi else None)
+    give_beside(cell, CELL_BESIDE)
+    return cell
 
 
 cdef object wifi_of(const WifiReading *point):
@@ -160,37 +183,37 @@ cdef object wifi_of(const WifiReading *point):
 cdef object report_of(const Reading *reading):
     """The report that a kernel wrote down. ``text`` is never in a Reading: who has one is read by the reference."""
     cdef int at
-    report = Report.__new__(Report)
-    give(report, "kinds", kind_set(reading.kinds))
-    give(report, "fix", fix_of(reading) if reading.has & HAS_FIX else None)
-    give(report, "event_at_us", reading.event_at_us if reading.has & HAS_EVENT_AT else None)
-    give(report, "sequence", reading.sequence if reading.has & HAS_SEQUENCE else None)
-    give(report, "battery_percent", reading.battery_percent if reading.has & HAS_BATTERY_PERCENT else None)
-    give(report, "battery_v", reading.battery_v if reading.has & HAS_BATTERY_V else None)
-    give(report, "power_v", reading.power_v if reading.has & HAS_POWER_V else None)
-    give(report, "charging", reading.charging != 0 if reading.has & HAS_CHARGING else None)
-    give(report, "stored", reading.stored != 0)
-    give(report, "standing", reading.standing != 0)
-    give(report, "cells", tuple([cell_of(&reading.cells[at]) for at in range(reading.cell_count)]) if reading.cell_count else ())
-    give(report, "wifi", tuple([wifi_of(&reading.wifi[at]) for at in range(reading.wifi_count)]) if reading.wifi_count else ())
-    give(report, "text", None)
-    give(report, "unread", tuple([UNREAD_TEXTS[reading.unread[at]] for at in range(reading.unread_count)]) if reading.unread_count else ())
-    give_all(report, REPORT_BESIDE)
+    report = new_noun(Report)
+    give(report, REPORT[REPORT_KINDS], kind_set(reading.kinds))
+    give(report, REPORT[REPORT_FIX], fix_of(reading) if reading.has & HAS_FIX else None)
+    give(report, REPORT[REPORT_EVENT_AT_US], reading.event_at_us if reading.has & HAS_EVENT_AT else None)
+    give(report, REPORT[REPORT_SEQUENCE], reading.sequence if reading.has & HAS_SEQUENCE else None)
+    give(report, REPORT[REPORT_BATTERY_PERCENT], reading.battery_percent if reading.has & HAS_BATTERY_PERCENT else None)
+    give(report, REPORT[REPORT_BATTERY_V], reading.battery_v if reading.has & HAS_BATTERY_V else None)
+    give(report, REPORT[REPORT_POWER_V], reading.power_v if reading.has & HAS_POWER_V else None)
+    give(report, REPORT[REPORT_CHARGING], reading.charging != 0 if reading.has & HAS_CHARGING else None)
+    give(report, REPORT[REPORT_STORED], reading.stored != 0)
+    give(report, REPORT[REPORT_STANDING], reading.standing != 0)
+    give(report, REPORT[REPORT_CELLS], tuple([cell_of(&reading.cells[at]) for at in range(reading.cell_count)]) if reading.cell_count else ())
+    give(report, REPORT[REPORT_WIFI], tuple([wifi_of(&reading.wifi[at]) for at in range(reading.wifi_count)]) if reading.wifi_count else ())
+    give(report, REPORT[REPORT_TEXT], None)
+    give(report, REPORT[REPORT_UNREAD], tuple([UNREAD_TEXTS[reading.unread[at]] for at in range(reading.unread_count)]) if reading.unread_count else ())
+    give_beside(report, REPORT_BESIDE)
     return report
 
 
 cdef object frame_of(object protocol, object transport, bytes raw, object device, tuple reports, object reply):
     """A believed frame."""
-    frame = Frame.__new__(Frame)
-    give(frame, "protocol", protocol)
-    give(frame, "transport", transport)
-    give(frame, "raw", raw)
-    give(frame, "device", device)
-    give(frame, "reports", reports)
-    give(frame, "reply", reply)
-    give(frame, "refused", None)
-    give(frame, "unverified", None)
-    give_all(frame, FRAME_BESIDE)
+    frame = new_noun(Frame)
+    give(frame, FRAMES[FRAME_PROTOCOL], protocol)
+    give(frame, FRAMES[FRAME_TRANSPORT], transport)
+    give(frame, FRAMES[FRAME_RAW], raw)
+    give(frame, FRAMES[FRAME_DEVICE], device)
+    give(frame, FRAMES[FRAME_REPORTS], reports)
+    give(frame, FRAMES[FRAME_REPLY], reply)
+    give(frame, FRAMES[FRAME_REFUSED], None)
+    give(frame, FRAMES[FRAME_UNVERIFIED], None)
+    give_beside(frame, FRAME_BESIDE)
     return frame
 
 
@@ -200,17 +223,47 @@ cdef object refused_frame(object protocol, object transport, bytes raw, object d
     return Frame(protocol, transport, raw, device, refused=Refusal(REASON_NAMES[<int> status], fault.offset, detail), unverified=unverified)
 
 
-cdef tuple fields_beside(object noun, tuple made):
-    """Fields that no kernel knows, with their defaults. A field that we make and the noun lacks is our mistake."""
-    names = {field.name: field.default for field in dataclass_fields(noun)}
-    if not names.keys() >= set(made):
-        raise ImportError(f"{noun.__name__} has no {sorted(set(made) - names.keys())} any more: teach _fastpath_reports.pxi")
-    return tuple([(name, default) for name, default in names.items() if name not in made])
+cdef enum:
+    FIX_LAT_E7, FIX_LON_E7, FIX_AT_US, FIX_VALID, FIX_SOURCE, FIX_ACCURACY_M, FIX_ALTITUDE_M, FIX_SPEED_KMH, FIX_COURSE_DEG, FIX_SATELLITES
+    FIX_FIELDS
+
+cdef enum:
+    CELL_MCC, CELL_MNC, CELL_LAC, CELL_CID, CELL_RSSI_DBM
+    CELL_FIELDS
+
+cdef enum:
+    REPORT_KINDS, REPORT_FIX, REPORT_EVENT_AT_US, REPORT_SEQUENCE, REPORT_BATTERY_PERCENT, REPORT_BATTERY_V, REPORT_POWER_V, REPORT_CHARGING
+    REPORT_STORED, REPORT_STANDING, REPORT_CELLS, REPORT_WIFI, REPORT_TEXT, REPORT_UNREAD
+    REPORT_FIELDS
+
+cdef enum:
+    FRAME_PROTOCOL, FRAME_TRANSPORT, FRAME_RAW, FRAME_DEVICE, FRAME_REPORTS, FRAME_REPLY, FRAME_REFUSED, FRAME_UNVERIFIED
+    FRAME_FIELDS
+
+# Where the slots of a noun lie in its objects.
+cdef Py_ssize_t FIX[FIX_FIELDS]
+cdef Py_ssize_t CELL[CELL_FIELDS]
+cdef Py_ssize_t REPORT[REPORT_FIELDS]
+cdef Py_ssize_t FRAMES[FRAME_FIELDS]
 
 
-cdef tuple FIX_BESIDE = fields_beside(Fix, (
+cdef tuple find_slots(object noun, Py_ssize_t *slots, tuple made):
+    """Where each field that we make lies; the slots of all others, with their defaults. A field that we make and the noun lacks, or
+    that is no slot, is our mistake."""
+    cdef int number
+    defaults = {field.name: field.default for field in dataclass_fields(noun)}
+    places = {name: slot_of(getattr(noun, name, None)) for name in defaults}
+    if not defaults.keys() >= set(made) or min(places.values()) < 0:
+        raise ImportError(f"{noun.__name__} has other fields than {made}, or no slots: teach _fastpath_reports.pxi")
+    for number, name in enumerate(made):
+        slots[number] = places[name]
+    return tuple([(places[name], default) for name, default in defaults.items() if name not in made])
+
+
+cdef tuple FIX_BESIDE = find_slots(Fix, FIX, (
     "lat_e7", "lon_e7", "at_us", "valid", "source", "accuracy_m", "altitude_m", "speed_kmh", "course_deg", "satellites"))
-cdef tuple REPORT_BESIDE = fields_beside(Report, (
+cdef tuple CELL_BESIDE = find_slots(Cell, CELL, ("mcc", "mnc", "lac", "cid", "rssi_dbm"))
+cdef tuple REPORT_BESIDE = find_slots(Report, REPORT, (
     "kinds", "fix", "event_at_us", "sequence", "battery_percent", "battery_v", "power_v", "charging", "stored", "standing",
     "cells", "wifi", "text", "unread"))
-cdef tuple FRAME_BESIDE = fields_beside(Frame, ("protocol", "transport", "raw", "device", "reports", "reply", "refused", "unverified"))
+cdef tuple FRAME_BESIDE = find_slots(Frame, FRAMES, ("protocol", "transport", "raw", "device", "reports", "reply", "refused", "unverified"))

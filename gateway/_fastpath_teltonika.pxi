@@ -69,7 +69,7 @@ cdef inline bint is_teltonika_codec(uint8_t codec) noexcept nogil:
     return codec == 0x07 or codec == 0x08 or codec == 0x8e or codec == 0x10 or 0x0c <= codec <= 0x0e
 
 
-cdef Shape teltonika_shape(const uint8_t *data, Py_ssize_t left, const Line *line, Py_ssize_t *size) noexcept nogil:
+cdef Shape teltonika_shape(const uint8_t *data, Py_ssize_t left, Line *line, Py_ssize_t *size) noexcept nogil:
     """What begins with 00 or FF."""
     cdef Py_ssize_t whole
     if data[0] != 0:

@@ -106,7 +106,7 @@ cdef Py_ssize_t watch_content_end(const uint8_t *data, Py_ssize_t left, Py_ssize
     return end
 
 
-cdef Shape watch_shape(const uint8_t *data, Py_ssize_t left, const Line *line, Py_ssize_t *size) noexcept nogil:
+cdef Shape watch_shape(const uint8_t *data, Py_ssize_t left, Line *line, Py_ssize_t *size) noexcept nogil:
     """What begins with a bracket."""
     cdef WatchHeader header
     cdef Py_ssize_t start, stop, end, following, at

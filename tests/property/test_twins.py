@@ -10,7 +10,8 @@ import random
 
 import pytest
 
-from gateway.model import Frame
+from gateway._fastpath import Twin
+from gateway.model import NO_KIND, Frame
 from gateway.protocols import PROTOCOLS, Row, open_session
 from gateway.protocols.base import DeviceSettings
 from gateway.protocols.listing import frame_json
@@ -80,3 +81,25 @@ def test_twins_split_damaged_streams_alike(entry: Row) -> None:
             plain.receive(chunk)
             assert list(compiled.frames(NOW_US)) == list(plain.frames(NOW_US)), f"seed {SEED + 1}, round {number}"
             assert compiled.skipped_bytes == plain.skipped_bytes, f"seed {SEED + 1}, round {number}"
+
+
+@pytest.mark.parametrize("entry", [entry for entry in TWINS if "tcp" in entry.transports], ids=lambda entry: entry.name)
+def test_counting_without_objects_comes_to_the_same(entry: Row) -> None:
+    """What the ingest thread does with a stream, against what the objects say."""
+    dice = random.Random(SEED + 2)
+    cases = [case for case in cases_of(entry) if case.transport == "tcp"]
+    frames = [raw for case in cases for raw in case.frames]
+    for number in range(CASES // 50):
+        case = dice.choice(cases)
+        session, twin = (open_session(entry.name, "tcp", case.settings) for _ in range(2))
+        assert isinstance(twin, Twin)
+        messages = [*case.frames, *(repaired(entry.name, mutated(dice.choice(frames), dice, frames)) for _ in range(4)), *case.frames]
+        for chunk in (b"".join(messages[:3]), b"".join(messages[3:])):
+            session.receive(chunk)
+            told = list(session.frames(NOW_US))
+            kinds = NO_KIND
+            for frame in told:
+                kinds |= frame.kinds
+            counted = twin.tally(chunk, NOW_US)
+            assert (counted[0], counted[1], counted[3]) == (len(told), sum(frame.refused is not None for frame in told), kinds), number
+            assert (twin.device, twin.skipped_bytes) == (session.device, session.skipped_bytes), number
