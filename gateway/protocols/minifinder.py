@@ -17,7 +17,7 @@ from typing import Final
 
 from gateway.errors import FrameError, Reason
 from gateway.model import NO_KIND, Fix, Kind, Report
-from gateway.protocols.fields import decimal, degrees_e7, field, fix, hexadecimal, on_globe, percent, speed, whole
+from gateway.protocols.fields import course, decimal, degrees_e7, field, fix, hexadecimal, on_globe, percent, speed, whole
 from gateway.protocols.octets import civil_us, full_year
 from gateway.protocols.stream import Content, Shape, StreamSession
 
@@ -152,11 +152,11 @@ def place_of(kind: str, fields: list[str], at_us: int | None, flags: int) -> Fix
     if kind == "A":
         return fix(lat_e7, lon_e7, at_us, False)
     has_fix, is_approximate = bool(flags >> FIX_BIT & 1), bool(flags >> APPROXIMATE_BIT & 1)
-    course_deg = decimal(field(fields, 5))
+    degrees = decimal(field(fields, 5))
     return fix(
         lat_e7, lon_e7, at_us, has_fix or is_approximate, source="network" if is_approximate and not has_fix else "gnss",
         altitude_m=decimal(field(fields, 7)), speed_kmh=speed(field(fields, 4)),
-        course_deg=0.0 if course_deg is not None and course_deg > 360 else course_deg,  # The device's own word for "not known".
+        course_deg=0.0 if degrees is not None and degrees > 360 else course(field(fields, 5)),  # Above: the device's word for "not known".
         satellites=None if kind == "C" else whole(field(fields, 9), 255),
     )  # fmt: skip
 

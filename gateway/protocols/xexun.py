@@ -38,7 +38,7 @@ NEXT_HEAD: Final = re.compile(rb"(?:[0-9]{12},[^,\r\n]{0,32},)?G[PN]RMC,|[0-9]{1
 IMEI: Final = re.compile(rb"imei:([0-9]{15})(?![0-9])")
 LINE_END: Final = re.compile(rb"[\r\n]")
 SENTENCE: Final = re.compile(rb"(G[PN]RMC,[^*]*)\*([0-9A-Fa-f]{2})(?![0-9A-Fa-f])")
-VOLTAGE: Final = re.compile(r"[FL]:([0-9]{1,2}\.[0-9]{1,3})V(?:/.*)?")
+VOLTAGE: Final = re.compile(r"[FL]:([0-9]{1,2}(?:\.[0-9]{1,3})?)V(?:/.*)?")
 "F full or L low, and what some devices measure besides."
 
 KEYWORDS: Final = {
