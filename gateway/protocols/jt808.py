@@ -190,18 +190,22 @@ class Session(StreamSession):
         return (Report(Kind.HEARTBEAT, sequence=message.serial, unread=() if is_read else (f"message 0x{message.kind:04x}",)),)
 
     def _places_untrusted(self, message: Message) -> list[Place]:
-        """Every position of a message; none in a 0x0210 that holds the battery instead."""
-        if message.kind not in SHORT_SERIAL and message.attributes >> 10 & 7:
+        """Every position of a message; none in a 0x0210 that holds the battery instead. Raises: FrameError.
+
+        Padlocks set the encryption bits and encrypt nothing, so the dates decide: a body that is encrypted has none.
+        """
+        places = self._readable_untrusted(message)
+        if message.attributes >> 10 & 7 and any(report.event_at_us is None for report, _, _ in places):
             raise FrameError(Reason.UNSUPPORTED, 2, "the body is encrypted")
+        return places
+
+    def _readable_untrusted(self, message: Message) -> list[Place]:
         body = message.body
         if message.kind == BATCH_SHORT and len(body) == BATTERY_BYTES:
             return []
-        dialect = dialect_of(self.settings.model)
-        offset_s = self._offset_s()
-        if message.kind == POSITION:
-            return [place_untrusted(body, dialect, offset_s)]
-        if message.kind == POSITION_ANSWER:
-            return [place_untrusted(body[2:], dialect, offset_s)]
+        dialect, offset_s = dialect_of(self.settings.model), self._offset_s()
+        if message.kind in (POSITION, POSITION_ANSWER):
+            return [place_untrusted(body[2 if message.kind == POSITION_ANSWER else 0 :], dialect, offset_s)]
         stored = message.kind == BATCH and body[2:3] == b"\x01"
         at, size_bytes = (3, 2) if message.kind == BATCH else (0, 1)
         places = [place_untrusted(record, dialect, offset_s, stored) for record in records_of(body, at, size_bytes)]

@@ -5,7 +5,7 @@ import struct
 import pytest
 
 from gateway.model import Kind
-from gateway.protocols.jt808 import Session, identity_untrusted, stuffed
+from gateway.protocols.jt808 import Session, identity_untrusted, recognise, stuffed
 from gateway.protocols.jt808_parts import MESSAGES_MAX, PARTS_MAX, WAIT_US, Parts
 from gateway.protocols.octets import luhn_holds, xor8
 from tests.vectors.sheets import NOW_US
@@ -136,3 +136,22 @@ def test_messages_of_a_connection_keep_their_order() -> None:
     assert kinds_after(Session("tcp"), frame(0x0100, bytes(37), 1), frame(0x0002, b"", 2), frame(0x0001, bytes(5), 3)) == [
         Kind.LOGIN, Kind.HEARTBEAT, Kind.DEVICE_ACK,
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("data", "confidence"),
+    [
+        (b"$", 5),
+        (b"$$", 5),
+        (b"$$" + frame(0x0002, b"", 1), 98),
+        (frame(0x0002, b"", 1)[:3], 10),
+        (frame(0x0002, b"", 1)[:8], 30),
+        (frame(0x0200, SOS, 1)[:20], 60),
+        (frame(0x0801, SOS, 1)[:20], 15),
+        (b"\x7e" + bytes(5_000), 0),
+        (b"\x7e" + bytes(20) + b"\x7e", 0),
+        (b"(12600000014,1)", 0),
+    ],
+)
+def test_first_bytes_are_judged_by_the_header_and_proved_by_the_check_byte(data: bytes, confidence: int) -> None:
+    assert recognise(data) == confidence
