@@ -211,6 +211,7 @@ def _record(data: bytes, offset_s: int) -> Report:
     if at_us is None or at_us < OLD_CLOCK_US:
         unread += ("time",) if at_us is None else ("clock not set",)
     place = _fix(data, at_us)
+    unread += ("position",) * (place is None and any(data[6:10]))
     kinds = alarms_of(status)
     return Report(
         kinds or (Kind.POSITION if place else Kind.HEARTBEAT), place, at_us,

@@ -143,6 +143,7 @@ def position(fields: list[str], at: int, offset_s: int) -> Report:
     kinds = alarms_of(status)
     unread = alarms_unread(status) if has_time or status is not None else ()
     unread += clock_unread(at_us) if has_time else ("time of day",)
+    unread += ("position",) * (place is None and field(fields, at + 1) != "")
     return Report(
         kinds or (Kind.POSITION if place or cells else Kind.HEARTBEAT), place, at_us,
         battery_percent=battery, standing=bool(kinds), cells=cells, unread=unread,

@@ -7,6 +7,7 @@ Paper: the makers' "GPS tracker communication protocol" descriptions. ASCII betw
 * B, ``(<identity>,<code>,<fields>)``: dates are ddmmyy (``b-sos``); codes 5x and 6x come without GPS, with a cell and access points
   (``b-network-sos``). Never answered.
 * Answers to commands hold free text between two ``$``, in which a parenthesis ends nothing (``b-answer``).
+* Time is UTC; clones set to local time are read with ``DeviceSettings.clock_offset_s`` (``local-time``).
 * Identities are 12 characters by the paper; 11 digits and whole IMEIs are sent as well (``id-of-15``).
 
 Not supported: batteries' inner values (BS50, BS51, BQ86), VIN (BV00), fuel, odometer, ignition.
@@ -60,14 +61,14 @@ class Session(StreamSession):
             raise FrameError(Reason.FRAMING, 0, "no ( at the front")
         if frame[-1:] != b")":
             raise FrameError(Reason.FRAMING, len(raw), "no ) at the end")
-        text = frame[1:-1].decode("latin-1")
+        text, offset_s = frame[1:-1].decode("latin-1"), self.settings.clock_offset_s or 0
         if compact := COMPACT.match(text):
             self.device, command = compact[1] or compact[3], compact[2] or compact[4]
-            report = compact_report(command, text[compact.end() :])
+            report = compact_report(command, text[compact.end() :], offset_s)
             return Content((report,), self._answer(command, self.device))
         if commas := COMMAS.match(text):
             self.device = commas[1]
-            return Content((comma_report(commas[2], text[commas.end() :]),))
+            return Content((comma_report(commas[2], text[commas.end() :], offset_s),))
         raise FrameError(Reason.FIELD, 1, "neither 12 characters and a command nor an identity, a comma and a code")
 
     @staticmethod

@@ -36,32 +36,33 @@ ACCESS_POINT: Final = re.compile(r"([0-9A-Fa-f]{2}(?:[:-]?[0-9A-Fa-f]{2}){5})\*(
 DATE: Final = re.compile(r"[0-9]{6}", re.ASCII)
 
 
-def comma_report(code: str, data: str) -> Report:
+def comma_report(code: str, data: str, offset_s: int) -> Report:
     """What a message says. Never refuses: what cannot be read is named in ``unread``."""
     fields = data.split(",")
     if code == "ZC03":
         text = data.split("$")
-        return Report(Kind.CONFIG_REPLY, None, day_first_us(field(fields, 0), field(fields, 1)), text=text[1] if len(text) > 1 else None)
+        at_us = day_first_us(field(fields, 0), field(fields, 1), offset_s)
+        return Report(Kind.CONFIG_REPLY, None, at_us, text=text[1] if len(text) > 1 else None)
     if code == "ZC20":
-        return battery(fields)
+        return battery(fields, offset_s)
     kinds = CODES.get(code, NO_KIND)
     unread = () if code in CODES or code in ROUTINE else (f"code {code}",)
-    return without_gps(fields, kinds, unread) if code[:3] in ("DW5", "DW6") else position(fields, kinds, unread)
+    return (without_gps if code[:3] in ("DW5", "DW6") else position)(fields, offset_s, kinds, unread)
 
 
-def battery(fields: list[str]) -> Report:
+def battery(fields: list[str], offset_s: int) -> Report:
     """ZC20: ddmmyy, hhmmss, level from 2 (10 %) to 6 (100 %), hundredths of a battery volt, tenths of an external one."""
     level, battery_cv, power_dv = whole(field(fields, 2), 255), whole(field(fields, 3), 99_999), whole(field(fields, 4), 9_999)
     return Report(
-        Kind.HEARTBEAT, None, day_first_us(field(fields, 0), field(fields, 1)),
+        Kind.HEARTBEAT, None, day_first_us(field(fields, 0), field(fields, 1), offset_s),
         battery_percent=None if level is None else BATTERY_PERCENT.get(level),
         battery_v=None if battery_cv is None else battery_cv / 100, power_v=None if power_dv is None else power_dv / 10,
     )  # fmt: skip
 
 
-def position(fields: list[str], kinds: Kind, unread: tuple[str, ...]) -> Report:
+def position(fields: list[str], offset_s: int, kinds: Kind, unread: tuple[str, ...]) -> Report:
     """A message with GPS. Without A or V there is no position in it."""
-    at_us = day_first_us(field(fields, 0), field(fields, 5))
+    at_us = day_first_us(field(fields, 0), field(fields, 5), offset_s)
     validity = field(fields, 1)
     place = fix(
         degrees_e7(field(fields, 2)), degrees_e7(field(fields, 3)), at_us, validity == "A",
@@ -83,7 +84,7 @@ def degrees_e7(text: str) -> int | None:
     return minutes_e7(f"{whole_part:0>3}.{rest}", found[2])
 
 
-def without_gps(fields: list[str], kinds: Kind, unread: tuple[str, ...]) -> Report:
+def without_gps(fields: list[str], offset_s: int, kinds: Kind, unread: tuple[str, ...]) -> Report:
     """A message with a cell and access points. Whether LAC and CID are decimal shows in their digits."""
     mcc, mnc = whole(field(fields, 0), 999), whole(field(fields, 1), 999)
     lac, cid = number(field(fields, 2)), number(field(fields, 3))
@@ -91,7 +92,7 @@ def without_gps(fields: list[str], kinds: Kind, unread: tuple[str, ...]) -> Repo
     found = ACCESS_POINT.finditer(",".join(fields[5:]))
     wifi = tuple(Wifi(mac_of(point[1]), int(point[2])) for point in found)
     date_at = next((at for at in range(5, len(fields) - 1) if DATE.fullmatch(field(fields, at)) and DATE.fullmatch(field(fields, at + 1))), -1)
-    at_us = day_first_us(field(fields, date_at), field(fields, date_at + 1)) if date_at > 0 else None
+    at_us = day_first_us(field(fields, date_at), field(fields, date_at + 1), offset_s) if date_at > 0 else None
     if not kinds:
         kinds = Kind.POSITION if cells or wifi else Kind.HEARTBEAT
     return Report(kinds, None, at_us, cells=cells, wifi=wifi, unread=unread + ("time",) * (at_us is None))

@@ -54,7 +54,7 @@ SILENT: Final = ("BV00", "BS50", "BS51", "BQ86")
 "Messages about the vehicle or its battery, of which nothing is read."
 
 
-def compact_report(command: str, data: str) -> Report:
+def compact_report(command: str, data: str, offset_s: int) -> Report:
     """What a message says. Never refuses: what cannot be read is named in ``unread``."""
     kinds, unread = event_of(command, data)
     block = BLOCK.search(data)
@@ -67,8 +67,13 @@ def compact_report(command: str, data: str) -> Report:
     if command in LOGINS:
         kinds |= Kind.LOGIN
     if block is None:
-        return _without_position(command, data, kinds, charging, is_standing, unread)
-    at_us = year_first_us(block[1], block[8])
+        stamp = STAMP.search(data)
+        at_us = year_first_us(stamp[1], stamp[2], offset_s) if stamp else None
+        cells, unread = cells_of(command, data), unread + ("position",) * (command == "BO01")
+        if cells and not kinds & ~Kind.LOGIN:
+            kinds |= Kind.POSITION
+        return Report(kinds or Kind.HEARTBEAT, None, at_us, charging=charging, standing=is_standing, cells=cells, unread=unread)
+    at_us = year_first_us(block[1], block[8], offset_s)
     place = place_of(block, at_us)
     unread += ("time",) * (at_us is None) + ("position",) * (place is None)
     if place and not kinds & ~Kind.LOGIN:
@@ -112,17 +117,10 @@ def padded(text: str) -> str:
     return whole_part.rjust(3, "0") + dot + rest
 
 
-def _without_position(command: str, data: str, kinds: Kind, charging: bool | None, is_standing: bool, unread: tuple[str, ...]) -> Report:
-    """Cells in braces, or MCC, MNC and pairs of LAC and CID (BZ00); or nothing of the kind."""
-    stamp = STAMP.search(data)
+def cells_of(command: str, data: str) -> tuple[Cell, ...]:
+    """Cells in braces, or MCC, MNC and pairs of LAC and CID (BZ00)."""
     cells = tuple(Cell(int(cell[1]), int(cell[2]), int(cell[3]), int(cell[4])) for cell in BRACED.finditer(data))
-    if command == "BZ00" and not cells:
-        cells = cell_pairs(data.lstrip(",").split(","))
-    if cells and not kinds & ~Kind.LOGIN:
-        kinds |= Kind.POSITION
-    at_us = year_first_us(stamp[1], stamp[2]) if stamp else None
-    unread += ("position",) * (command == "BO01")
-    return Report(kinds or Kind.HEARTBEAT, None, at_us, charging=charging, standing=is_standing, cells=cells, unread=unread)
+    return cell_pairs(data.lstrip(",").split(",")) if command == "BZ00" and not cells else cells
 
 
 def cell_pairs(fields: list[str]) -> tuple[Cell, ...]:
