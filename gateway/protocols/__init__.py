@@ -25,6 +25,7 @@ from gateway.protocols import (
     queclink,
     sia_dc09,
     sms,
+    taip,
     teltonika,
     tetra_lip,
     tk103,
@@ -101,6 +102,7 @@ PROTOCOLS = (
     Row("osmand", ("http", "tcp"), 5055, osmand.Session, None, osmand.recognise),
     Row("tetra-lip", ("sds",), 0, tetra_lip.Session, None, tetra_lip.recognise),
     Row("nmea", ("tcp", "udp"), 5005, nmea.Session, None, nmea.recognise),
+    Row("taip", ("tcp", "udp"), 5031, taip.Session, None, taip.recognise),
 )
 
 

@@ -109,6 +109,12 @@ def _check_device(snapshot: Snapshot, key: str, before: Values | None, after: Va
         yield "no identifiers: nothing on the wire will be taken for this device"
 
 
+def _is_kin(known_word: str, name: str) -> bool:
+    """Is it a value of this word? ``interval=…`` has one name, ``event…=…`` many."""
+    beginning, is_open, _ = known_word.partition("=")[0].partition("…")
+    return name.startswith(beginning) if is_open else name == beginning
+
+
 def _odd_words(after: Values, known: Known) -> Iterator[str]:
     """Words of ``config`` that the device's protocol does not know: a switch that is misspelt does nothing."""
     if known.protocols is None or not after.get("config"):
@@ -117,7 +123,7 @@ def _odd_words(after: Values, known: Known) -> Iterator[str]:
     words = known.protocols.get(protocol) if protocol else [word for some in known.protocols.values() for word in some]
     for word in str(after["config"]).replace(",", " ").split() if words is not None else ():
         name, equals, _ = word.partition("=")
-        if not any(known_word == word or (equals and known_word.startswith(name + "=")) for known_word in words or ()):
+        if not any(known_word == word or (equals and _is_kin(known_word, name)) for known_word in words or ()):
             guess = get_close_matches(word, words or (), n=1)
             hint = f"did you mean {guess[0]}?" if guess else f"known: {', '.join(words or ()) or 'none'}"
             yield f"config word {word} says nothing to {protocol or 'any protocol'}; {hint}"

@@ -376,12 +376,14 @@ def test_names_that_the_configuration_does_not_know_are_warnings() -> None:
         ("queclink", "no_sack,man_down=GTXYZ", None),
         ("queclink", "man_down", "did you mean man_down=…?"),
         ("gt06", "no_sack", "known: none"),
+        ("taip", "event01=sos event120=idle", None),
+        ("taip", "evnt01=sos", "known: event…=…"),
         (None, "no_sack", None),
         ("gt60", "no_sack", None),
     ],
 )
 def test_a_misspelt_word_of_the_config_is_a_warning(protocol: str | None, config: str, complaint: str | None) -> None:
-    known = Known({"gt06": (), "queclink": ("no_sack", "man_down=…")})
+    known = Known({"gt06": (), "queclink": ("no_sack", "man_down=…"), "taip": ("event…=…",)})
     warnings = [text for text in put(opened(known=known), "device", "dev-1", protocol=protocol, config=config)["warnings"] if "config word" in text]
     assert len(warnings) == (complaint is not None)
     assert complaint is None or complaint in warnings[0]
