@@ -574,7 +574,7 @@ class Order:
     seconds: int | None = None
     "Of INTERVAL: between two reports."
     lasts_s: int | None = None
-    "Of INTERVAL: how long it is wanted, for protocols whose devices go back by themselves."
+    "Of INTERVAL: how long it is wanted, for devices that go back by themselves; 0: it is over, ``seconds`` is the normal one."
     host: str | None = field(default=None, repr=False)
     "Of SERVER: name or address."
     port: int | None = None

@@ -28,6 +28,8 @@ KEPT_MAX = 2_000
 "Ended orders that can still be looked at; the journal has them all."
 SERIAL_MAX = 0xFFFF
 ANSWER_CHARS_MAX = 300
+LATER_LASTS_S = 7_200
+"As long as she is followed by default; a device that cannot be told of the end goes back by then."
 GATEWAY = "gateway"
 "Actor of what the life of an alarm asks for."
 
@@ -266,12 +268,12 @@ class Orders:
         device_id, told_s = device.device_id, self._live.get(device.device_id)
         if followed is None:
             if told_s is not None:
-                order = Order(OrderKind.INTERVAL, device.interval_s)
+                order = Order(OrderKind.INTERVAL, device.interval_s, lasts_s=0)
                 yield from self.ask(device, order, GATEWAY, now, reason="ended", alarm_id=alarm.alarm_id, simulated=alarm.simulated)
             return
         fresh_us = self._fresh_until_us.get(device_id, 0) - now.mono_us
         wanted_s, reason = (self.options.live_interval_s, "raised") if fresh_us > 0 else (self.options.later_interval_s, "later")
-        lasts_s = max(1, round(fresh_us / SECOND_US)) if fresh_us > 0 else None
+        lasts_s = max(1, round(fresh_us / SECOND_US)) if fresh_us > 0 else LATER_LASTS_S
         order = Order(OrderKind.INTERVAL, wanted_s, lasts_s)
         if self.options.automatic and wanted_s != told_s and self._may_ask(followed, device, order):
             yield from self.ask(device, order, GATEWAY, now, reason=reason, alarm_id=followed.alarm_id, simulated=followed.simulated)

@@ -17,7 +17,7 @@ from gateway.model import Frame, Kind, Order, OrderAnswer, OrderKind
 from gateway.protocols.base import DeviceSettings
 from gateway.protocols.gt06 import SHORT, frame_of
 from gateway.protocols.octets import u32be
-from gateway.protocols.order_book import OrderBook, plain_answer
+from gateway.protocols.order_book import OrderBook, filled, plain_answer
 
 COMMAND: Final = 0x80
 WORDS_BYTES_MAX: Final = 200
@@ -37,9 +37,7 @@ def words_of(order: Order, settings: DeviceSettings) -> str | None:
     words = settings.value(f"order_{order.kind}") or DEFAULTS.get(order.kind)
     if words is None:
         return None
-    for name, value in (("s", order.seconds), ("host", order.host), ("port", order.port)):
-        words = words.replace("{" + name + "}", str(value))
-    return words.replace(":", ",")
+    return filled(words.replace(":", ","), order)
 
 
 def write(order: Order, device: str, settings: DeviceSettings, serial: int) -> bytes | None:

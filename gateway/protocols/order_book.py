@@ -32,6 +32,13 @@ def no_text(order: Order, settings: DeviceSettings) -> str | None:
     return None
 
 
+def filled(template: str, order: Order, **more: str) -> str:
+    """The words with what the order says at ``{s}``, ``{host}`` and ``{port}``."""
+    for name, value in (("s", order.seconds), ("host", order.host), ("port", order.port), *more.items()):
+        template = template.replace("{" + name + "}", str(value))
+    return template
+
+
 def identity(frame: Frame) -> str:
     """What the device calls itself."""
     return frame.device or ""

@@ -16,12 +16,13 @@ Codec 12 has no number by which an answer names its command: one is outstanding 
 repeated alarm: records are acknowledged instead.
 """
 
+from dataclasses import replace
 from typing import Final
 
 from gateway.model import Order, OrderKind
 from gateway.protocols.base import DeviceSettings
 from gateway.protocols.octets import crc16_arc
-from gateway.protocols.order_book import OrderBook
+from gateway.protocols.order_book import OrderBook, filled
 
 CODEC_12: Final = 0x0C
 COMMAND: Final = 0x05
@@ -43,11 +44,7 @@ def words_of(order: Order, settings: DeviceSettings) -> str | None:
     words = settings.value(f"order_{order.kind}") or DEFAULTS.get(order.kind)
     if words is None:
         return None
-    seconds = min(order.seconds or 0, PERIOD_S_MAX)
-    words = words.replace("_", " ")
-    for name, value in (("s", seconds), ("host", order.host), ("port", order.port)):
-        words = words.replace("{" + name + "}", str(value))
-    return words
+    return filled(words.replace("_", " "), replace(order, seconds=min(order.seconds or 0, PERIOD_S_MAX)))
 
 
 def write(order: Order, device: str, settings: DeviceSettings, serial: int) -> bytes | None:

@@ -42,7 +42,7 @@ def content_of(order: Order) -> str | None:
         case OrderKind.SERVER:
             return f"IP,{order.host},{order.port}"
         case OrderKind.TEXT:
-            return None if RINGS.match(order.text or "") else order.text
+            return None if RINGS.match(order.text or "") or set(order.text or "") & set("[]") else order.text
     return None
 
 
