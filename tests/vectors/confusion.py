@@ -22,7 +22,7 @@ become mine when more comes, from {DECIDED} on it is decided. The most confident
 [protocols](protocols/README.md). A connection stays what it was taken for.
 
 Measured on every opening (the first message of a connection) in the project's own vectors, damaged ones left out. *Right*: taken
-for what it is at the first message. *Waits*: not decided by it, more bytes would be waited for. *Bytes*: how many it takes until
+for what it is, even when it comes byte by byte. *Waits*: not decided by it, more bytes would be waited for. *Bytes*: how many it takes until
 it is decided, median and most. *Taken for*: openings that another protocol takes.
 
 | protocol | over | openings | right | waits | bytes | taken for |
@@ -64,21 +64,25 @@ def measured(name: str, transport: str) -> Openings:
     told = Openings()
     for data in openings(name, transport):
         told.total += 1
-        taken, confidence = likeliest(rows, data)
-        told.right += taken == name and confidence >= DECIDED
-        told.waits += confidence < DECIDED
-        if confidence >= DECIDED and taken != name:
-            told.taken_for[taken] += 1
-        told.bytes_needed += needed(rows, data)
+        taken, size = decided(rows, data, is_stream=transport == "tcp")
+        told.right += taken == name
+        told.waits += taken is None
+        if taken is not None:
+            told.bytes_needed.append(size)
+            told.taken_for[taken] += taken != name
         for entry in rows:
             if entry.name != name and (other := entry.recognise(data)):
                 told.others[entry.name].append((other, row(name).recognise(data)))
     return told
 
 
-def needed(rows: list[Row], data: bytes) -> list[int]:
-    """After how many bytes a stream with this opening is decided: one number, or none."""
-    return next(([size] for size in range(1, len(data) + 1) if likeliest(rows, data[:size])[1] >= DECIDED), [])
+def decided(rows: list[Row], data: bytes, is_stream: bool) -> tuple[str | None, int]:
+    """Who takes it, and after how many bytes; None when more would be waited for. A stream is looked at after every byte."""
+    for size in range(1 if is_stream else len(data), len(data) + 1):
+        taken, confidence = likeliest(rows, data[:size])
+        if confidence >= DECIDED:
+            return taken, size
+    return None, len(data)
 
 
 def page() -> str:
@@ -89,7 +93,7 @@ def page() -> str:
     for (name, transport), told in found.items():
         if told.total:
             span = f"{sorted(told.bytes_needed)[len(told.bytes_needed) // 2]}, {max(told.bytes_needed)}" if told.bytes_needed else "-"
-            taken = ", ".join(f"{other} {count}" for other, count in told.taken_for.items()) or "-"
+            taken = ", ".join(f"{other} {count}" for other, count in told.taken_for.items() if count) or "-"
             rows += f"| {name} | {transport} | {told.total} | {told.right} | {told.waits} | {span} | {taken} |\n"
         for other, confidences in told.others.items():
             most = max(confidence for confidence, _ in confidences)

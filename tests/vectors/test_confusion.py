@@ -10,7 +10,7 @@ from tests.vectors.sheets import ROOT
 @pytest.mark.parametrize("name", [entry.name for entry in PROTOCOLS if set(entry.transports) & set(TRANSPORTS)])
 def test_no_opening_is_taken_for_another_protocol(name: str) -> None:
     for transport in TRANSPORTS:
-        assert not measured(name, transport).taken_for
+        assert not +measured(name, transport).taken_for
 
 
 def test_the_page_says_what_is_measured() -> None:
