@@ -24,6 +24,7 @@ include "_fastpath_fields.pxi"
 include "_fastpath_gt06.pxi"
 include "_fastpath_teltonika.pxi"
 include "_fastpath_watch.pxi"
+include "_fastpath_queclink.pxi"
 include "_fastpath_areas.pxi"
 include "_fastpath_crc32c.pxi"
 include "_fastpath_fuzz.pxi"
@@ -156,7 +157,9 @@ cdef class Twin:
         parts = self._parts(raw)
         if len(parts) < 2:
             return self._read_one(parts[0] if parts else raw, raw, now_us)
-        return self.reference.joined(raw, [self._read_one(part, part, now_us) for part in parts])
+        frames = [self._read_one(part, part, now_us) for part in parts]
+        self.reference.device = self.device
+        return self.reference.joined(raw, frames)
 
     def tally(self, bytes data not None, now_us):
         """Receive, split and read without making an object of what is not handed over: (frames, refused, handed over, kinds)."""

@@ -46,6 +46,14 @@ cdef object UNREAD_TEXTS = (
     "length field wrong",
     "status",
     "time",
+    "send time and count number",
+    "send time",
+    "time of the position",
+    "position out of range",
+    "clock not set",
+    "status 00000000",
+    "time of day",
+    "frame with the mark X",
 )
 # Indexes into UNREAD_TEXTS, as kernels note them.
 cdef enum Unread:
@@ -60,6 +68,14 @@ cdef enum Unread:
     UNREAD_LENGTH = 8
     UNREAD_STATUS_WORD = 9
     UNREAD_TIME = 10
+    UNREAD_SENT_AND_COUNT = 11
+    UNREAD_SENT = 12
+    UNREAD_POSITION_TIME = 13
+    UNREAD_OUT_OF_RANGE = 14
+    UNREAD_CLOCK_NOT_SET = 15
+    UNREAD_STATUS_ZERO = 16
+    UNREAD_TIME_OF_DAY = 17
+    UNREAD_MARK_X = 18
 
 cdef object FAULT_TEXTS = (
     "starts with neither 7878 nor 7979",
@@ -93,6 +109,8 @@ cdef enum FaultText:
 cdef uint64_t KIND_LOGIN = Kind.LOGIN
 cdef uint64_t KIND_HEARTBEAT = Kind.HEARTBEAT
 cdef uint64_t KIND_POSITION = Kind.POSITION
+cdef uint64_t KIND_DEVICE_ACK = Kind.DEVICE_ACK
+cdef uint64_t KIND_CONFIG_REPLY = Kind.CONFIG_REPLY
 cdef uint64_t KIND_SOS_BUTTON = Kind.SOS_BUTTON
 cdef uint64_t KIND_MAN_DOWN = Kind.MAN_DOWN
 cdef uint64_t KIND_GENERAL = Kind.GENERAL

@@ -124,11 +124,7 @@ def invariants(desk: Desk) -> None:
 
 
 def stored(desk: Desk) -> set[tuple[str, str]]:
-    return {
-        (event.alarm_id, event.centre_id)
-        for event, _, _ in desk.journal
-        if isinstance(event, AlertAnswered) and event.level >= STORED
-    }
+    return {(event.alarm_id, event.centre_id) for event, _, _ in desk.journal if isinstance(event, AlertAnswered) and event.level >= STORED}
 
 
 @pytest.mark.parametrize("seed", range(10))

@@ -7,6 +7,7 @@ prints its seed; that seed, and the case, belong into a unit test.
 import json
 import os
 import random
+from pathlib import Path
 
 import pytest
 
@@ -16,7 +17,8 @@ from gateway.protocols import PROTOCOLS, Row, open_session
 from gateway.protocols.base import DeviceSettings
 from gateway.protocols.listing import frame_json
 from tests.property.mutations import mutated, repaired
-from tests.vectors.sheets import NOW_US, OWN_CASES, Case, has_twin
+from tests.vectors.sheets import NOW_US, OWN_CASES, Case, has_twin, shared
+from tests.vectors.sheets import cases_of as sheet_cases
 
 CASES = int(os.environ.get("GATEWAY_FUZZ_CASES", "100000"))
 SEED = int(os.environ.get("GATEWAY_FUZZ_SEED", "20260309"))
@@ -35,9 +37,15 @@ def cases_of(entry: Row) -> list[Case]:
     return [case for case in OWN_CASES if case.protocol == entry.name]
 
 
+def all_cases_of(entry: Row) -> list[Case]:
+    """Ours, and those of the documents beside the project, where they are."""
+    path = (shared() or Path()) / "protocols" / "vectors" / f"{entry.name}.json"
+    return cases_of(entry) + (list(sheet_cases(path)) if path.exists() else [])
+
+
 @pytest.mark.parametrize("entry", TWINS, ids=lambda entry: entry.name)
 def test_twins_agree_on_every_vector(entry: Row) -> None:
-    for case in cases_of(entry):
+    for case in all_cases_of(entry):
         plain, compiled = case.connect(True), case.connect(False)
         for raw in case.frames:
             one, other = compiled.read(raw, NOW_US), plain.read(raw, NOW_US)

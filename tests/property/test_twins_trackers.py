@@ -227,3 +227,41 @@ def test_watch_twin_splits_bent_streams_alike(seed: int) -> None:
         pieces = [dice.choice((dice.choice(known)[-1], watch_frame(dice, known), bytes(dice.choices(b"[]*3G0 \r\n", k=5)))) for _ in range(4)]
         reference, twin = both("watch", "tcp", dice.choice(SETTINGS), stream_of(cut(b"".join(pieces), dice)))
         assert twin == reference, pieces
+
+
+# ------------------------------------------------------------------------------------------- texts parted by commas
+
+TEXT_TWINS = ("queclink",)
+TEXT_FIELDS = (
+    *FIELDS, b"20260309130311", b"20261309130311", b"00000000000000", b"4.403694", b"50.850346", b"-4.403694", b"190.000000", b"0.000000",
+    b"4.40", b"0206", b"0001", b"01AF", b"00000000", b"112233445566", b"-71", b"-7A", b"001012600000016", b"0010126000000A", b"160001", b"41FF00",
+    b"13866", b"4.07", b"361", b"100", b"0.0000001", b"5", b"32", b"FFFBFBFF", b"FFFFFFFF", b"5050.4207", b"00424.2216", b"-50-50.4207", b"50504207",
+    b"N", b"E", b"090326", b"130311", b"V1", b"HTBT", b"320", b"0000CE",
+)  # fmt: skip
+
+
+def bend_text(raw: bytes, dice: random.Random) -> bytes:
+    """Other fields, fewer, more; the ends stay."""
+    fields = raw[:-1].split(b",")
+    for _ in range(dice.randint(1, 4)):
+        at, choice = dice.randrange(1, len(fields) + 1), dice.random()
+        if choice < 0.6:
+            fields[at : at + 1] = [dice.choice(TEXT_FIELDS)]
+        elif choice < 0.75:
+            del fields[at : at + dice.randint(1, 3)]
+        elif choice < 0.85:
+            fields[at:at] = fields[at : at + dice.randint(1, 12)]
+        else:
+            fields.insert(at, dice.choice(TEXT_FIELDS))
+    return b",".join(fields) + raw[-1:]
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("name", TEXT_TWINS)
+def test_text_twins_read_bent_fields_alike(name: str, seed: int) -> None:
+    dice, known = random.Random(f"{seed} {name}"), connections(name, "tcp")
+    for _ in range(5 * ROUNDS):
+        raw = bend_text(dice.choice(known)[-1], dice)
+        settings = dice.choice((*SETTINGS, DeviceSettings(config="man_down=GTSOS no_sack binary_length=42 reply_r12")))
+        reference, twin = both(name, "tcp", settings, reads_of([raw]))
+        assert twin == reference, (raw, settings)
