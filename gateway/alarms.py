@@ -17,7 +17,7 @@ from gateway import events as ev
 from gateway.deadlines import Deadlines
 from gateway.errors import CommandError
 from gateway.life import PRESSABLE, begun, changed
-from gateway.model import ENDED, LIFE, OUTCOMES, PRE, TECH, Alarm, Case, Device, Fix, Instant, Kind, Report, Seen, State, Trust
+from gateway.model import ENDED, LIFE, OUTCOMES, PRE, TECH, Alarm, Case, Device, Fix, Instant, Kind, Networks, Report, Seen, State, Trust
 from gateway.positions import is_place, is_plausible
 from gateway.presses import COPY_WINDOW_US, Press, Presses, mint_alarm_id, person_of, press_key
 from gateway.times import DeviceTime
@@ -263,11 +263,19 @@ class Alarms:
             battery_percent=report.battery_percent,
             text=report.text,
             linked_to=last.alarm_id if last and last.state not in PRESSABLE else None,
+            networks=self._networks(sighting),
         )
 
     @staticmethod
     def _place(fix: Fix | None) -> Fix | None:
         return fix if fix is not None and is_place(fix) else None
+
+    def _networks(self, sighting: Sighting) -> Networks | None:
+        """What the device saw, when it does not know where it is."""
+        report, place = sighting.report, self._place(sighting.report.fix)
+        if (place is not None and place.valid) or not (report.cells or report.wifi):
+            return None
+        return Networks(report.cells, report.wifi, sighting.now.wall_us)
 
     def _counting_down(self, sighting: Sighting) -> Generator[ev.Event, None, str | None]:
         """A pre-alarm starts a count-down, unless an alarm is open already."""
@@ -291,6 +299,9 @@ class Alarms:
         faults = report.kinds & TECH
         if faults & ~alarm.faults:
             yield ev.FaultReported(alarm.alarm_id, faults, report.battery_percent)
+        networks, known = self._networks(sighting), alarm.networks
+        if networks and (known is None or (known.cells, known.wifi) != (networks.cells, networks.wifi)):
+            yield ev.NetworksReported(alarm.alarm_id, networks)
         place = self._place(report.fix)
         if place is None:
             return

@@ -27,8 +27,6 @@ from gateway.life import PRESSABLE
 from gateway.limits import Limits
 from gateway.model import (
     LIFE,
-    PRE,
-    TEST,
     Alarm,
     CentreId,
     Decision,
@@ -259,8 +257,13 @@ class Desk:
         self, frame: Frame, report: Report, device: Device, link: Link, trust: Trust, doubts: tuple[str, ...], now: Instant
     ) -> Sighting:
         time = self._clocks.normalise(device.device_id, report.event_at_us, now.wall_us, stored=report.stored)
-        if not report.stored and len(frame.reports) == 1 and not report.kinds & (LIFE | PRE | TEST):
+        if link.transport in ("tcp", "udp") and len(frame.reports) == 1 and _is_live(report):
             self._clocks.observe_live(device.device_id, report.event_at_us, now.wall_us)
+        fix = report.fix
+        if fix is not None and fix.at_us is not None:
+            at_us = self._clocks.corrected(device.device_id, fix.at_us, report.event_at_us, time, now.wall_us)
+            if at_us != fix.at_us:
+                report = replace(report, fix=replace(fix, at_us=at_us))
         return Sighting(
             device=device,
             case=self.facts.case(device.case_ref) if device.case_ref else None,
@@ -277,7 +280,7 @@ class Desk:
 
     def _sighted(self, sighting: Sighting, link: Link, now: Instant) -> list[ev.Event]:
         device, report = sighting.device, sighting.report
-        self.supervision.heard(device, report, sighting.protocol, link.listener, now)
+        self.supervision.heard(device, report, sighting.protocol, link.listener, now, sighting.time)
         if device.unit_id is not None and report.fix is not None and report.fix.valid and is_place(report.fix):
             fix = report.fix
             self.router.unit_moved(device.unit_id, fix.lat_e7, fix.lon_e7, fix.course_deg, fix.speed_kmh, now)
@@ -315,6 +318,8 @@ class Desk:
                 return self._queue(alarm, "position", now)
             case ev.PositionReported():
                 return []
+            case ev.NetworksReported():
+                return self._queue(alarm, "position", now) if alarm.position is None else []
             case ev.CancelClaimed():
                 return self._queue(alarm, "cancel_claimed", now)
             case ev.AlarmResolved():
@@ -671,6 +676,11 @@ class Desk:
     def viewed(self, actor: str, what: str, why: str, alarm_id: str | None, now: Instant) -> tuple[ev.Event, ...]:
         """Somebody looks at a position or a case: recorded before it is shown."""
         return self._command([ev.Viewed(actor, what, why, alarm_id)], now)
+
+
+def _is_live(report: Report) -> bool:
+    """A sign of life that no device keeps for later."""
+    return bool(report.kinds) and not report.kinds & ~(Kind.LOGIN | Kind.HEARTBEAT) and report.fix is None and not report.stored
 
 
 def _is_better(known: Decision, found: Decision, alarm: Alarm) -> bool:

@@ -7,7 +7,7 @@ may be added with a default; none is ever removed or given another meaning.
 
 from dataclasses import dataclass, field
 
-from gateway.model import Decision, Fix, Kind, Order, Trust
+from gateway.model import Decision, Fix, Kind, Networks, Order, Trust
 
 # ------------------------------------------------------------------------------------------- from a device
 
@@ -60,6 +60,8 @@ class AlarmRaised:
     text: str | None = field(default=None, repr=False)
     linked_to: str | None = None
     "The closed alarm of the same device that came before."
+    networks: Networks | None = field(default=None, repr=False)
+    "What the device saw, where it has no fix: for finding the place later."
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,14 @@ class PositionReported:
     trust: Trust
     doubts: tuple[str, ...] = ()
     battery_percent: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NetworksReported:
+    """A device with an open alarm has no fix; this is what it sees instead."""
+
+    alarm_id: str
+    networks: Networks = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -376,6 +386,7 @@ Event = (
     | AlarmExpired
     | PreAlarmCancelled
     | PositionReported
+    | NetworksReported
     | CancelClaimed
     | FaultReported
     | DeviceSilent

@@ -79,6 +79,7 @@ def begun(event: ev.AlarmRaised) -> Alarm:
         last_known=seen if seen and not seen.current else None,
         track=(seen,) if seen else (),
         battery_percent=event.battery_percent,
+        networks=event.networks,
         faults=event.kinds & TECH,
         text=event.text,
         linked_to=event.linked_to,
@@ -137,6 +138,8 @@ def _with_facts(alarm: Alarm, event: ev.Event) -> Alarm:
             return replace(alarm, durable_at_us=event.durable_at_us)
         case ev.PositionReported():
             return _with_position(alarm, event)
+        case ev.NetworksReported():
+            return replace(alarm, networks=event.networks)
         case ev.CancelClaimed():
             return replace(alarm, cancel_claimed=True, kinds=alarm.kinds | Kind.CANCEL_CLAIM)
         case ev.FaultReported():

@@ -192,6 +192,15 @@ class Wifi:
 
 
 @dataclass(frozen=True, slots=True)
+class Networks:
+    """What a device saw when it had no fix: as good as a position, once somebody looks it up."""
+
+    cells: tuple[Cell, ...] = field(repr=False)
+    wifi: tuple[Wifi, ...] = field(repr=False)
+    received_at_us: int
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """What one record of a frame says, in our units. ``kinds`` is a set."""
 
@@ -215,6 +224,8 @@ class Report:
     text: str | None = field(default=None, repr=False)
     unread: tuple[str, ...] = ()
     "What the frame holds and this decoder does not interpret."
+    firmware: str | None = None
+    "Version of the device's own program, as it names it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -520,6 +531,8 @@ class Alarm:
     "What is known when no current one is."
     track: tuple[Seen, ...] = field(default=(), repr=False)
     "Newest last; at most TRACK_KEPT."
+    networks: Networks | None = field(default=None, repr=False)
+    "Cells and access points of the newest report without a fix."
     tracking: str = "ON"
     "ON, STALE, OFF"
     battery_percent: float | None = None

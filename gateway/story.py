@@ -42,7 +42,7 @@ def tell(alarm_id: str, entries: Iterable[tuple[int, int, object]], *, with_posi
     return lines
 
 
-_FROM_DEVICE = (ev.AlarmRaised, ev.AlarmPressed, ev.PositionReported, ev.CancelClaimed, ev.FaultReported, ev.PreAlarmCancelled)
+_FROM_DEVICE = (ev.AlarmRaised, ev.AlarmPressed, ev.PositionReported, ev.NetworksReported, ev.CancelClaimed, ev.FaultReported, ev.PreAlarmCancelled)
 
 
 def _frame_text(frame: ev.FrameKept) -> str:
@@ -120,6 +120,8 @@ def _text_of(event: object, with_positions: bool) -> str:
         case ev.PositionReported():
             kind = "Now at" if event.current else "History:"
             return f"{kind} {_place(event.fix, with_positions)}" + (f"; doubts: {', '.join(event.doubts)}." if event.doubts else ".")
+        case ev.NetworksReported():
+            return f"No fix: the device sees {len(event.networks.cells)} cells and {len(event.networks.wifi)} access points."
         case ev.CancelClaimed():
             return "The device says that it is over. The alarm stays: only a human ends it."
         case ev.FaultReported():

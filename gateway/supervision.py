@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from gateway.deadlines import Deadlines
 from gateway.model import NO_KIND, TECH, Device, Instant, Kind, Report
+from gateway.times import NO_TIME, DeviceTime
 
 LATE_AFTER = 1.5
 LOST_AFTER = 3.0
@@ -17,6 +18,8 @@ INCIDENT_WINDOW_US = 60_000_000
 INCIDENT_DEVICES_MIN = 5
 "So many devices of one network lost within a minute are one incident, not many tickets."
 NOTICES_KEPT_MAX = 1000
+FACTS = ("battery_percent", "battery_v", "power_v", "charging", "firmware")
+"What a report says of the device itself, under the same names in its health."
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +74,34 @@ class Health:
     listener: str = ""
     battery_percent: float | None = None
     battery_v: float | None = None
+    power_v: float | None = None
+    "Of an external supply."
+    charging: bool | None = None
+    firmware: str | None = None
+    signal_dbm: int | None = None
+    "How well it hears its own cell. Which cell that is would be a position, and is kept in an alarm alone."
+    clock: str | None = None
+    "What its clock is worth: good, timezone, rollover, bad."
+    clock_offset_s: int | None = None
+    "How far its clock is ahead of UTC, by the newest frame that was not stored."
+    facts_at_us: int | None = None
+    "When the newest of these facts was true: a stored report does not displace a newer one."
     faults: Kind = NO_KIND
     last_test_us: int | None = None
+
+    def learn(self, report: Report, time: DeviceTime, received_us: int) -> None:
+        """Take over what a report says of the device itself, the newest of each."""
+        at_us = time.at_us if time.can_be_trusted and time.at_us is not None else received_us
+        is_newest = self.facts_at_us is None or at_us >= self.facts_at_us
+        found: dict[str, float | int | bool | str | None] = {name: getattr(report, name) for name in FACTS}
+        found["signal_dbm"] = report.cells[0].rssi_dbm if report.cells else None
+        for name, value in found.items():
+            if value is not None and (is_newest or getattr(self, name) is None):
+                setattr(self, name, value)
+        if is_newest:
+            self.facts_at_us = at_us
+        if report.event_at_us is not None and not report.stored and time.quality not in ("buffered", "none"):
+            self.clock, self.clock_offset_s = time.quality, round((report.event_at_us - received_us) / 1_000_000)
 
 
 class Supervision:
@@ -112,8 +141,10 @@ class Supervision:
     def _wake(self, device: Device, health: Health, factor: float) -> None:
         self._deadlines.set(device.device_id, health.heard_mono_us + round(device.interval_s * factor * 1_000_000))
 
-    def heard(self, device: Device, report: Report, protocol: str, listener: str, now: Instant) -> list[Notice]:
-        """A frame of an enrolled device came in; what the case team should be told."""
+    def heard(
+        self, device: Device, report: Report, protocol: str, listener: str, now: Instant, time: DeviceTime = NO_TIME
+    ) -> list[Notice]:
+        """A frame of an enrolled device came in; what the case team should be told. ``time``: its own, after the rules."""
         health = self._health.get(device.device_id)
         if health is None:
             health = self._health[device.device_id] = Health(device.device_id)
@@ -124,11 +155,9 @@ class Supervision:
         health.state = "ONLINE"
         health.last_heard_us, health.heard_mono_us = now.wall_us, now.mono_us
         health.protocol, health.listener = protocol, listener
-        if report.battery_v is not None:
-            health.battery_v = report.battery_v
+        health.learn(report, time, now.wall_us)
         kinds = report.kinds & TECH
         if report.battery_percent is not None:
-            health.battery_percent = report.battery_percent
             kinds = (kinds & ~(Kind.BATTERY_LOW | Kind.BATTERY_CRITICAL)) | self._battery_kind(report.battery_percent)
         # States that stay set are told when they change, not with each frame.
         if news := kinds & ~health.faults:

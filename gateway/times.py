@@ -70,8 +70,25 @@ class DeviceClocks:
             return DeviceTime(device_us, "buffered")
         return DeviceTime(received_us, "bad")
 
+    def corrected(self, device_id: str, fix_us: int, event_us: int | None, event: DeviceTime, received_us: int) -> int | None:
+        """When a position was taken, by the clock that wrote the time of its report; None when that cannot be known.
+
+        What is wrong with one is wrong with the other. A position without a report's time is judged by itself: an old one
+        keeps its age, however old; one from the future has none.
+        """
+        if event_us is not None and event.at_us is not None:
+            return fix_us + event.at_us - event_us
+        alone = self.normalise(device_id, fix_us, received_us)
+        if alone.can_be_trusted:
+            return alone.at_us
+        return fix_us if fix_us < received_us else None
+
     def observe_live(self, device_id: str, device_us: int | None, received_us: int) -> None:
-        """Learn from a frame that cannot have been stored: a login, a heartbeat, a position without a backlog."""
+        """Learn from a frame that cannot have been stored: a login or a heartbeat over a connection of the device's own.
+
+        A position is not one: devices that send a backlog one by one show the same difference again and again, and what lies
+        hours back would be shown as now. Whose clock lies behind UTC and whose heartbeats carry no time needs ``clock_offset_s``.
+        """
         if device_us is None:
             return
         zone_us = _zone_of(device_us - received_us)

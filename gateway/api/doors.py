@@ -112,7 +112,10 @@ class Desk(Protocol):
 
     def devices_health(self) -> Iterable[Json]:
         """Supervision of registered devices: ``device state flags last_heard_at last_test_at protocol battery_percent
-        battery_v``; never a position."""
+        battery_v power_v charging firmware signal_dbm clock clock_offset_s``; never a position, never a cell."""
+
+    def device_health(self, device_id: str) -> Json | None:
+        """The same of one device; None when it is not supervised."""
 
     def incidents(self, is_own: Callable[[str], bool]) -> Iterable[Json]:
         """What supervision found of devices whose id ``is_own``, newest first: ``at kinds devices cases devices_in_all``."""

@@ -43,6 +43,7 @@ CHANGES: dict[type, str] = {
     ev.AlarmExpired: "raised",
     ev.PreAlarmCancelled: "cancelled",
     ev.PositionReported: "position",
+    ev.NetworksReported: "position",
     ev.CancelClaimed: "cancel_claimed",
     ev.FaultReported: "fault",
     ev.DeviceSilent: "device_silent",

@@ -58,7 +58,8 @@ def getter(noun: str) -> Handler:
         entry = house.registry.get(noun, key)
         if entry is None or not is_own(house, call, noun, key):
             raise Refused(f"unknown_{noun}")
-        return reply_json({"entry": entry, "token": None})
+        health = {"health": house.desk.device_health(key)} if noun == "device" else {}
+        return reply_json({"entry": entry, "token": None, **health})
 
     get_entry.__doc__ = f"One {noun}."
     return get_entry

@@ -347,6 +347,8 @@ class Entry(Struct):
 
     entry: Json
     token: str | None = None
+    health: Json | None = None
+    "Of a device: what supervision knows of it, in memory alone."
 
 
 class Entries(Struct):

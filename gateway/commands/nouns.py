@@ -12,9 +12,11 @@ import secrets
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import quote
 
 from gateway.clock import SystemClock
 from gateway.commands import orders
+from gateway.commands.control import ask
 from gateway.commands.tables import listing, table
 from gateway.config import load_config
 from gateway.errors import CommandError
@@ -124,8 +126,20 @@ def _show(registry: Registry, noun: Noun, options: argparse.Namespace) -> int:
     entry = registry.get(noun.name, options.id)
     if entry is None:
         raise CommandError(f"{noun.name} {options.id} is not there; see `gateway {noun.name} list`", code=f"unknown_{noun.name}")
+    if noun.name == "device" and (health := _health(Path(load_config(options.config_file).gateway.data_dir), options.id)):
+        entry = {**entry, "health": health}
     print(json.dumps(entry, indent=2, ensure_ascii=False) if options.json else listing(entry))
     return 0
+
+
+def _health(data_dir: Path, device_id: str) -> dict[str, object] | None:
+    """What the running server knows of the device itself; None without one: nothing of it is ever on the disk."""
+    try:
+        status, told = ask(data_dir, "GET", f"/api/v1/devices/{quote(device_id, safe='')}")
+    except CommandError:
+        return None
+    health = told.get("health") if status == 200 and isinstance(told, dict) else None
+    return {name: value for name, value in health.items() if name != "device"} if isinstance(health, dict) else None
 
 
 # ---------------------------------------------------------------------------------------------------- changes

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import orjson
 
-from gateway.model import OUTCOMES, Alarm, Case, Decision, Device, Facts, Fix, Kind, Seen, State, Unit, kind_names
+from gateway.model import OUTCOMES, Alarm, Case, Decision, Device, Facts, Fix, Kind, Networks, Seen, State, Unit, kind_names
 
 Json = dict[str, object]
 
@@ -23,7 +23,7 @@ BODY_BYTES_MAX = 20_000
 "A centre must be able to act on one message of this size (centres/webhook.md section 6)."
 TRACK_TAIL = 10
 "Points of the track in every alert, told before or not: enough to draw which way she moves."
-ALTERNATIVES_MAX, SKIPPED_MAX, NAMES_MAX = 4, 10, 16
+ALTERNATIVES_MAX, SKIPPED_MAX, NAMES_MAX, CELLS_MAX, WIFI_MAX = 4, 10, 16, 8, 16
 ID_CHARS_MAX, REASON_CHARS_MAX, INSTRUCTIONS_CHARS_MAX = 64, 160, 800
 
 TIME_US_MAX = 253_402_300_800_000_000
@@ -115,6 +115,8 @@ def alert(alarm: Alarm, heading: Heading, facts: Facts, sender: Sender) -> Json:
         "responder": _responder(alarm.decision),
         "links": {"live": live_link(sender, alarm.alarm_id), "audio": None},
     }
+    if alarm.networks is not None and alarm.position is None:
+        data["networks"] = _networks(alarm.networks)
     if alarm.outcome in OUTCOMES:
         data["outcome"] = alarm.outcome
     return data
@@ -238,6 +240,15 @@ def _position(alarm: Alarm, now_us: int) -> Json:
         "course_deg": _number(fix.course_deg, 1, 0.0, 360.0),
         "address": None,
     }
+
+
+def _networks(seen: Networks) -> Json:
+    """What she is near to, strongest or serving first as the device lists them: a place for whoever can look it up."""
+    cells: list[Json] = [
+        {"mcc": cell.mcc, "mnc": cell.mnc, "lac": cell.lac, "cid": cell.cid, "rssi_dbm": cell.rssi_dbm} for cell in seen.cells[:CELLS_MAX]
+    ]
+    wifi: list[Json] = [{"mac": point.mac[:17], "rssi_dbm": point.rssi_dbm} for point in seen.wifi[:WIFI_MAX]]
+    return {"at": rfc3339(seen.received_at_us), "cells": cells, "wifi": wifi}
 
 
 def _newest_points(track: Sequence[Seen], told_until_us: int, room_bytes: int) -> list[Json]:

@@ -78,6 +78,8 @@ def report_json(report: Report) -> dict[str, Json]:
         told["power_v"] = report.power_v
     if report.charging is not None:
         told["charging"] = report.charging
+    if report.firmware is not None:
+        told["firmware"] = report.firmware
     told |= {name: True for name, marked in (("stored", report.stored), ("standing", report.standing)) if marked}
     if report.cells:
         told["cells"] = [cell_json(cell) for cell in report.cells]

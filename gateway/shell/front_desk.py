@@ -6,6 +6,7 @@ from gateway.api.messages import time_text
 from gateway.clock import Clock
 from gateway.desk import Desk
 from gateway.model import kind_names
+from gateway.supervision import Health
 
 Gauge = Callable[[], Mapping[str, object]]
 
@@ -56,16 +57,12 @@ class FrontDesk:
 
     def devices_health(self) -> Iterable[dict[str, object]]:
         """Supervision of registered devices; never a position."""
-        for one in self._desk.supervision.all():
-            row: dict[str, object] = {"device": one.device_id, "state": one.state, "flags": kind_names(one.faults)}
-            if one.last_heard_us is not None:
-                row["last_heard_at"] = time_text(one.last_heard_us)
-            if one.last_test_us is not None:
-                row["last_test_at"] = time_text(one.last_test_us)
-            for name in ("protocol", "battery_percent", "battery_v"):
-                if (value := getattr(one, name)) is not None:
-                    row[name] = value
-            yield row
+        return map(health_json, self._desk.supervision.all())
+
+    def device_health(self, device_id: str) -> dict[str, object] | None:
+        """The same of one device; None when it is not supervised."""
+        health = self._desk.supervision.of(device_id)
+        return health_json(health) if health else None
 
     def incidents(self, is_own: Callable[[str], bool]) -> Iterable[dict[str, object]]:
         """Technical incidents, newest first; of each only the devices that are the caller's own."""
@@ -86,3 +83,14 @@ class FrontDesk:
         for gauge in self._gauges:
             found.update(gauge())
         return found
+
+
+SHOWN = ("protocol", "battery_percent", "battery_v", "power_v", "charging", "firmware", "signal_dbm", "clock", "clock_offset_s")
+
+
+def health_json(one: Health) -> dict[str, object]:
+    """What is known of a device itself; what is not known is absent."""
+    row: dict[str, object] = {"device": one.device_id, "state": one.state, "flags": kind_names(one.faults)}
+    times = (("last_heard_at", one.last_heard_us), ("last_test_at", one.last_test_us))
+    row |= {name: time_text(at_us) for name, at_us in times if at_us is not None}
+    return row | {name: value for name in SHOWN if (value := getattr(one, name)) is not None}

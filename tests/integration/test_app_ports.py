@@ -64,6 +64,19 @@ def test_a_press_in_an_app_reaches_the_centre_once(gateway: Gateway, receiver: R
     assert told.index("FrameKept") < told.index("AlarmRaised") < told.index("AlarmDurable") < told.index("DeviceAnswered")
 
 
+def test_what_the_telephone_says_of_itself_is_shown_and_never_where_it_is(gateway: Gateway, app: http.client.HTTPConnection) -> None:
+    cell = "cell=206,1,1234,56789,-71"
+    assert status(app, f"id=button-0001&{PLACE}&batt=63&charge=true&{cell}") == 200
+    told = json.loads(gateway.cli("device", "show", "app-1", "--json").stdout)
+    health = told["health"]
+    assert (health["state"], health["battery_percent"], health["charging"], health["signal_dbm"]) == ("ONLINE", 63, True, -71)
+    assert "battery_percent=63" in gateway.cli("device", "show", "app-1").stdout
+    assert gateway.local("GET", "/api/v1/devices/app-1")["health"] == {"device": "app-1"} | health
+    assert "51.05" not in json.dumps(told) and "56789" not in json.dumps(told) and "1234" not in json.dumps(health)
+    assert gateway.stop() == 0
+    assert "health" not in json.loads(gateway.cli("device", "show", "app-1", "--json").stdout), "nothing of it is on the disk"
+
+
 def test_every_form_of_a_press_is_taken(gateway: Gateway, receiver: Receiver, app: http.client.HTTPConnection) -> None:
     location = {"timestamp": "2026-03-09T13:03:11Z", "coords": {"latitude": 51.0543217, "longitude": 3.7212322}, "extras": {"alarm": "sos"}}
     body = json.dumps({"device_id": "button-0001", "location": location})

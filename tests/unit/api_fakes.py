@@ -177,6 +177,9 @@ class FakeDesk:
     def devices_health(self) -> Iterable[Json]:
         return [{"device": "dev-1", "state": "ONLINE"}]
 
+    def device_health(self, device_id: str) -> Json | None:
+        return next((dict(row) for row in self.devices_health() if row["device"] == device_id), None)
+
     def incidents(self, is_own: Callable[[str], bool]) -> Iterable[Json]:
         return [{"devices": [device_id]} for device_id in ("dev-1", "dev-9") if is_own(device_id)]
 

@@ -1,7 +1,8 @@
 """Could each device alarm now? Late, lost, weak: told when it changes, gathered when many go at once."""
 
-from gateway.model import CaseRef, Device, DeviceId, Instant, Kind, Report
-from gateway.supervision import Notice, Supervision, SupervisionOptions, gathered
+from gateway.model import CaseRef, Cell, Device, DeviceId, Instant, Kind, Report
+from gateway.supervision import Health, Notice, Supervision, SupervisionOptions, gathered
+from gateway.times import NO_TIME, DeviceTime
 
 HOUR_US = 3_600_000_000
 
@@ -106,3 +107,46 @@ def test_a_device_that_is_no_longer_expected_is_forgotten() -> None:
     assert story.supervision.of("dev-1") is None and story.supervision.counts() == {"UNHEARD": 1}
     story.wait(901)
     assert story.wait(900) == [Kind.COMMS_LOST]
+
+
+# --------------------------------------------------------------------------------------- facts about the device
+
+
+def told(story: Story, report: Report, time: DeviceTime = NO_TIME) -> Health:
+    story.supervision.heard(story.devices[0], report, "gt06", "tcp a", story.now, time)
+    health = story.supervision.of("dev-0")
+    assert health is not None
+    return health
+
+
+def test_the_newest_of_each_fact_is_kept() -> None:
+    story = Story()
+    told(story, Report(Kind.HEARTBEAT, battery_percent=80.0, battery_v=3.9, power_v=12.1, charging=True, firmware="V1.0"))
+    health = told(story, Report(Kind.POSITION, battery_percent=79.0, charging=False))
+    assert (health.battery_percent, health.battery_v, health.power_v) == (79.0, 3.9, 12.1)
+    assert (health.charging, health.firmware) == (False, "V1.0")
+
+
+def test_a_stored_report_displaces_nothing_newer_and_tells_what_nobody_knew() -> None:
+    story = Story()
+    now_us = story.now.wall_us
+    told(story, Report(Kind.POSITION, battery_percent=30.0), DeviceTime(now_us, "good"))
+    health = told(story, Report(Kind.POSITION, battery_percent=90.0, power_v=5.0, stored=True), DeviceTime(now_us - HOUR_US, "buffered"))
+    assert (health.battery_percent, health.power_v) == (30.0, 5.0)
+
+
+def test_of_a_cell_only_the_signal_is_kept() -> None:
+    story = Story()
+    health = told(story, Report(Kind.HEARTBEAT, cells=(Cell(206, 1, 1234, 56789, -71), Cell(206, 1, 1234, 56790, -90))))
+    assert health.signal_dbm == -71
+    assert "1234" not in repr(health) and "5678" not in repr(health)
+
+
+def test_what_a_clock_is_worth_comes_from_frames_that_were_not_stored() -> None:
+    story = Story()
+    now_us = story.now.wall_us
+    local = Report(Kind.HEARTBEAT, event_at_us=now_us + HOUR_US)
+    assert told(story, local, DeviceTime(now_us, "timezone")).clock_offset_s == 3600
+    old = Report(Kind.POSITION, event_at_us=now_us - HOUR_US)
+    health = told(story, old, DeviceTime(now_us - HOUR_US, "buffered"))
+    assert (health.clock, health.clock_offset_s) == ("timezone", 3600)

@@ -37,7 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "limits": PURE,
     "presses": PURE | {"times"},
     "identity": PURE | {"limits"},
-    "supervision": PURE,
+    "supervision": PURE | {"times"},
     "life": PURE,
     "alarms": PURE | {"life", "times", "positions", "presses"},
     "orders": PURE,
