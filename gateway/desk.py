@@ -260,7 +260,7 @@ class Desk:
         if link.transport in ("tcp", "udp") and len(frame.reports) == 1 and _is_live(report):
             self._clocks.observe_live(device.device_id, report.event_at_us, now.wall_us)
         fix = report.fix
-        if fix is not None and fix.at_us is not None:
+        if fix is not None and fix.at_us is not None and not (report.stored and time.quality == "bad"):  # months in a store are no wrong clock
             at_us = self._clocks.corrected(device.device_id, fix.at_us, report.event_at_us, time, now.wall_us)
             if at_us != fix.at_us:
                 report = replace(report, fix=replace(fix, at_us=at_us))

@@ -24,6 +24,7 @@ from gateway.protocols.stream import Content, Shape, StreamSession
 NAME: Final = "minifinder"
 
 FRAME_BYTES_MAX: Final = 512
+FIRMWARE_CHARS_MAX: Final = 32
 "Guard: the longest one seen has 90."
 HEAD: Final = re.compile(rb"![1345A-D](?=[,;])")
 BOUNDARY: Final = re.compile(rb"[!;]")
@@ -102,12 +103,17 @@ def report_of(kind: str, fields: list[str]) -> Report:
     A date, time, latitude, longitude; B (stored), D (live) and C (without the last three) go on as ``position_of`` says
     """
     if kind == "1":
-        return Report(Kind.LOGIN, battery_percent=percent(field(fields, 2)))
+        return Report(Kind.LOGIN, battery_percent=percent(field(fields, 2)), firmware=firmware_of(field(fields, 1)))
     if kind == "5":
         return Report(Kind.HEARTBEAT, battery_percent=percent(field(fields, 2)))
     if kind in ("3", "4"):
         return Report(Kind.DEVICE_ACK if kind == "3" else Kind.CONFIG_REPLY)
     return position_of(kind, fields)
+
+
+def firmware_of(text: str) -> str | None:
+    """The name of a firmware, without what steers a terminal."""
+    return "".join(filter(str.isprintable, text[:FIRMWARE_CHARS_MAX])) or None
 
 
 def position_of(kind: str, fields: list[str]) -> Report:

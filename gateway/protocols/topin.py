@@ -177,7 +177,8 @@ class Session(StreamSession):
             raise FrameError(Reason.IDENTITY, CONTENT_AT, "the identity is not 16 decimal digits, or all zeros")
         self.device = digits[1:] if digits[0] == "0" else digits
         is_imei = digits[0] == "0" and luhn_holds(self.device)
-        return Report(Kind.LOGIN, unread=() if is_imei else ("identity without the check digit of an IMEI",))
+        unread = () if is_imei else ("identity without the check digit of an IMEI",)
+        return Report(Kind.LOGIN, unread=unread, firmware=str(content[8]) if len(content) > 8 else None)
 
     def _report_untrusted(self, raw: bytes, kind: int, content: bytes) -> Report:
         """What a message says, type by type."""
@@ -194,7 +195,8 @@ class Session(StreamSession):
             return scan_untrusted(raw, offset_s)
         if kind == STATUS:
             percent = float(content[0]) if content[0] <= 100 else None
-            return Report(Kind.HEARTBEAT, battery_percent=percent, unread=() if percent is not None else ("battery",))
+            firmware = str(content[1]) if len(content) > 1 else None
+            return Report(Kind.HEARTBEAT, battery_percent=percent, unread=() if percent is not None else ("battery",), firmware=firmware)
         return Report(unread=(f"message 0x{kind:02x}",))
 
 

@@ -60,6 +60,12 @@ protocol = "gt06"
 transport = "tcp"
 login_timeout_s = 1.0
 tls = { cert_file = "cert.pem", key_file = "key.pem" }
+[[listen]]
+bind = "127.0.0.1:0"
+protocol = "osmand"
+transport = "http"
+login_timeout_s = 1.0
+frame_timeout_s = 1.0
 [[sms]]
 kind = "kannel"
 path_secret_file = "sms.secret"
@@ -192,6 +198,7 @@ PIECES = (
     b"GET / HTTP/1.1\r\nhost: x\r\n\r\n",
     b"GET / HTTP/1.1\r\n" + b"x" * 20_000,
     b"POST /api/v1/press HTTP/1.1\r\ncontent-length: 999999999\r\n\r\n",
+    b"GET /?id=nobody&alarm=sos HTTP/1.1\r\n\r\n" * 5,
     b"POST /api/v1/press HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\nffffffffffff\r\n",
     b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(200),
 )
@@ -259,7 +266,7 @@ def test_thousands_of_hostile_connections_on_every_port_hurt_nobody_and_leave_no
 def test_who_says_nothing_or_one_byte_at_a_time_is_sent_away(gateway: Gateway, receiver: Receiver) -> None:
     assert gateway.process is not None
     pid = gateway.process.pid
-    doors = [address for name, address in gateway.doors if name in ("auto/tcp", "gt06/tcp", "watch/tcp", "teltonika/tcp")]
+    doors = [address for name, address in gateway.doors if name in ("auto/tcp", "gt06/tcp", "watch/tcp", "teltonika/tcp", "osmand/http")]
     silent = [dial(address) for address in doors for _ in range(20)]
     slow = [dial(address) for address in doors for _ in range(5)]
     with Buttons(gateway) as buttons:

@@ -93,6 +93,13 @@ def test_a_clock_that_is_plainly_wrong_keeps_the_distance_between_press_and_posi
     assert place_of(story, alarm)["age_s"] == 60.0
 
 
+def test_a_record_that_lay_in_a_store_for_months_keeps_its_age() -> None:
+    story = Story()
+    old_us = story.now.wall_us - 60 * 24 * HOUR_US
+    alarm = pressed(story, Report(Kind.SOS_BUTTON, at(WEST, old_us, valid=False), old_us, stored=True))
+    assert place_of(story, alarm)["age_s"] == 60 * 86_400 + 1.0
+
+
 def test_a_position_without_a_reports_time_keeps_its_age_and_comes_never_from_the_future() -> None:
     for moved_us, age_s in ((-40 * 24 * HOUR_US, 40 * 86_400 + 1.0), (300_000_000, 0.0), (HOUR_US, 1.0)):
         story = Story()
