@@ -74,8 +74,8 @@ class Verdict:
     close: bool = False
     "The connection is of no further use."
     device_id: str | None = field(default=None, repr=False)
-    carries_orders: bool = False
-    "Its device may be given orders over the link that it came in by."
+    carries_orders: bool | None = False
+    "Its device may be given orders over the link that it came in by. None: another link of its tier says that it is this device too."
     settled: tuple[ev.Event, ...] = ()
     "What became of the device's orders: for the journal too, but nobody waits for it."
 
@@ -190,10 +190,11 @@ class Desk:
         if frame.refused is not None and frame.unverified is not None:
             reports, doubts = (frame.unverified,), (*doubts, "checksum")
         urgency = self._urgency_of(frame, device)
-        carries_orders = False
+        carries_orders: bool | None = False
         settled: tuple[ev.Event, ...] = ()
         if not frame.refused:
-            carries_orders = trust >= self.orders.options.trust and self.identities.speaks_alone(device, link, trust)
+            if trust >= self.orders.options.trust:
+                carries_orders = True if self.identities.speaks_alone(device, link, trust) else None
             settled = tuple(self._let(self.orders.heard(device.device_id, frame, trust, now), now))
         sightings = [self._sighting(frame, report, device, link, trust, doubts, now) for report in reports]
         if not self._limits_allow(device, urgency, sightings, now):

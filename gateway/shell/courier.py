@@ -66,6 +66,11 @@ class Courier:
         if self._lane.desk.orders.wants(device_id):
             self._lane.look_again()
 
+    def doubted(self, device_id: str) -> None:
+        """Two conversations of one tier claim to be this device: neither is given an order (R-61)."""
+        if way := self._ways.pop(device_id, None):
+            self._forget(way.link, device_id)
+
     def gone(self, link: DeviceLink) -> None:
         """This conversation has ended."""
         for device_id in self._carried.pop(link.link.link_id, ()):

@@ -44,6 +44,9 @@ class OrderPost(Protocol):
     def heard(self, link: "DeviceLink", device_id: str, frame: Frame) -> None:
         """A device that may be given orders spoke over this conversation."""
 
+    def doubted(self, device_id: str) -> None:
+        """Two conversations of one tier claim to be this device: neither is given an order."""
+
     def gone(self, link: "DeviceLink") -> None:
         """This conversation has ended."""
 
@@ -145,8 +148,12 @@ class DeviceLink:
         return self._session.read(frame.raw, now_us)
 
     def _tell_post(self, frame: Frame, verdict: Verdict) -> None:
-        if self._ingest.post is not None and verdict.carries_orders and verdict.device_id is not None:
+        if self._ingest.post is None or verdict.device_id is None:
+            return
+        if verdict.carries_orders:
             self._ingest.post.heard(self, verdict.device_id, frame)
+        elif verdict.carries_orders is None:
+            self._ingest.post.doubted(verdict.device_id)
 
     def ended(self) -> None:
         """Nothing more comes or goes here."""

@@ -286,7 +286,7 @@ class Lane:
 
     def _give_orders(self, now: Instant) -> None:
         """What alarms ask of their devices, when everything that concerns a centre has been done."""
-        if self.desk.has_undecided:
+        if self.desk.has_undecided or self._is_holding:
             return
         with contained(self.orders):
             self.commit(self.desk.give_orders(now), now, Urgency.C)
