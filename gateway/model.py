@@ -163,7 +163,7 @@ class Fix:
     valid: bool = True
     "False: the device itself says that this is the last known place, not a fix."
     source: str = "gnss"
-    "gnss, wifi, cell, network, app, unit"
+    "gnss, wifi, cell, network, app, unit; mock: made up by another program on the telephone"
     accuracy_m: float | None = None
     altitude_m: float | None = field(default=None, repr=False)
     speed_kmh: float | None = None

@@ -28,6 +28,8 @@ from gateway.protocols.fields import KMH_PER_KNOT
 from gateway.protocols.osmand_json import Told, is_json, told_untrusted
 from gateway.protocols.osmand_values import (
     TEXT_CHARS_MAX,
+    UNREAD_MAX,
+    WORDS_MAX,
     between,
     cell_of,
     degrees_e7,
@@ -48,7 +50,6 @@ IDENTITY_CHARS_MAX: Final = 64
 FIELDS_MAX: Final = 256
 PLACES_MAX: Final = 32
 "Cells, and access points, that are kept of one request."
-UNREAD_MAX: Final = 16
 READ: Final = frozenset(
     {"id", "deviceid", "timestamp", "lat", "lon", "location", "speed", "bearing", "heading", "altitude", "accuracy", "batt", "charge",
      "valid", "cell", "wifi", "alarm", "token", "mock"}
@@ -180,7 +181,7 @@ def query_told(pairs: list[tuple[str, str]], offset_s: int) -> Told:
         charging=truth(values.get("charge", "")),
         cells=tuple(cell for cell in cells if cell),
         wifi=tuple(point for point in points if point),
-        text=" ".join(shown(f"{key}={value}", 256) for key, value in pairs if key not in READ)[:TEXT_CHARS_MAX] or None,
+        text=" ".join([shown(f"{key}={value}", 256) for key, value in pairs if key not in READ][:WORDS_MAX])[:TEXT_CHARS_MAX] or None,
         unread=tuple(unread[:UNREAD_MAX]),
     )  # fmt: skip
     return Told(values.get("id") or values.get("deviceid") or "", values.get("token", ""), (report,), wrong)
@@ -198,11 +199,10 @@ def fix_of(values: dict[str, str], at_us: int | None, unread: list[str]) -> tupl
         return None, FrameError(Reason.FIELD, 0, "lat, lon: decimal degrees expected")
     speed = measure(values, "speed", 0, 10_000, unread)
     course = measure(values, "bearing" if "bearing" in values else "heading", 0, 360, unread)
-    if truth(values.get("mock", "")):
-        unread.append("mock: the position is simulated")
     valid = truth(values.get("valid", "true")) is True
     return place(
         lat_e7, lon_e7, at_us, valid, unread,
+        is_mock=truth(values.get("mock", "")) is True,
         accuracy_m=measure(values, "accuracy", 0, 1e7, unread),
         altitude_m=measure(values, "altitude", -20_000, 1e6, unread),
         speed_kmh=None if speed is None else speed * KMH_PER_KNOT,

@@ -16,6 +16,8 @@ from gateway.model import Fix, Report
 from gateway.protocols.osmand_http import Request
 from gateway.protocols.osmand_values import (
     TEXT_CHARS_MAX,
+    UNREAD_MAX,
+    WORDS_MAX,
     between,
     degrees_e7,
     instant_us,
@@ -30,7 +32,6 @@ from gateway.protocols.osmand_values import (
 
 DEPTH_MAX: Final = 8
 LOCATIONS_MAX: Final = 128
-UNREAD_MAX: Final = 16
 KMH_PER_MS: Final = 3.6
 STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 "A text, to the end of the body when nothing closes it; linear whatever it holds."
@@ -141,11 +142,10 @@ def fix_of(location: Fields, at_us: int | None, unread: list[str]) -> tuple[Fix 
     if lat_e7 is None or lon_e7 is None:
         unread.append("position: latitude and longitude are not both numbers")
         return None, FrameError(Reason.FIELD, 0, "coords: latitude and longitude in decimal degrees expected")
-    if any(truth(word_of(fields, "mock")) for fields in (location, coords, inner(location, "extras"))):
-        unread.append("mock: the position is simulated")
     speed = between(number(word_of(coords, "speed")), 0, 5_000)
     return place(
         lat_e7, lon_e7, at_us, True, unread,
+        is_mock=any(truth(word_of(fields, "mock")) for fields in (location, coords, inner(location, "extras"))),
         accuracy_m=between(number(word_of(coords, "accuracy")), 0, 1e7),
         altitude_m=between(number(word_of(coords, "altitude")), -20_000, 1e6),
         speed_kmh=None if speed is None else speed * KMH_PER_MS,
@@ -187,4 +187,4 @@ def text_of(location: Fields, extras: Fields) -> str | None:
     activity = word_of(inner(location, "activity"), "type")
     words += [f"activity={activity}"] if activity else []
     words += [f"{key}={word_of(extras, key)}" for key in extras if key not in ("alarm", "mock") and word_of(extras, key)]
-    return " ".join(shown(word, 256) for word in words)[:TEXT_CHARS_MAX] or None
+    return " ".join(shown(word, 256) for word in words[:WORDS_MAX])[:TEXT_CHARS_MAX] or None

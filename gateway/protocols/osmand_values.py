@@ -5,6 +5,7 @@ What cannot be read is None; whoever asked notes it.
 
 import re
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Final
 
 from gateway.model import INFO, LIFE, NO_KIND, TECH, Cell, Fix, Kind, Wifi
@@ -26,6 +27,10 @@ YEAR_MAX_US: Final = 253_402_300_800_000_000
 RSSI_DBM_MIN: Final = -200
 MAC: Final = re.compile(r"[0-9a-f]{2}(?:([:-])[0-9a-f]{2})(?:\1[0-9a-f]{2}){4}|[0-9a-f]{12}", re.ASCII)
 TEXT_CHARS_MAX: Final = 2_000
+UNREAD_MAX: Final = 16
+"Remarks that are kept of one report."
+WORDS_MAX: Final = 64
+"Values without a field of ours that are kept of one report."
 
 ALARM_ALIASES: Final = {
     "sos": Kind.SOS_BUTTON, "falldown": Kind.FALL, "lowbattery": Kind.BATTERY_LOW, "lowpower": Kind.POWER_LOW, "tamper": Kind.TAMPER_CASE,
@@ -39,6 +44,7 @@ ALARM_NAMES: Final = {
 } | ALARM_ALIASES
 NO_ALARM: Final = frozenset({"", "0", "false", "no", "off", "none", "null"})
 "What programs send that fill in every field."
+KNOWN_NAMES: Final = NO_ALARM | ALARM_NAMES.keys()
 MARKS: Final = str.maketrans("", "", " _-")
 SEVERAL: Final = re.compile(r"[,;|]")
 
@@ -101,16 +107,14 @@ def civil_us(text: str, offset_s: int) -> int | None:
 def kinds_of(text: str) -> Kind:
     """Every alarm that a text names; a name that nobody knows is an alarm."""
     kinds = NO_KIND
-    for word in SEVERAL.split(text):
-        name = word.lower().translate(MARKS)
-        if name not in NO_ALARM:
-            kinds |= ALARM_NAMES.get(name, Kind.UNKNOWN_ALARM)
+    for name in {word.lower().translate(MARKS) for word in SEVERAL.split(text)} - NO_ALARM:
+        kinds |= ALARM_NAMES.get(name, Kind.UNKNOWN_ALARM)
     return kinds
 
 
 def unknown_alarms(text: str) -> list[str]:
-    """The names in it that nobody knows."""
-    return [word for word in SEVERAL.split(text) if word.lower().translate(MARKS) not in NO_ALARM | ALARM_NAMES.keys()]
+    """The first names in it that nobody knows."""
+    return list(islice((word for word in SEVERAL.split(text) if word.lower().translate(MARKS) not in KNOWN_NAMES), UNREAD_MAX))
 
 
 def resting(kinds: Kind, has_fix: bool) -> Kind:
@@ -150,16 +154,21 @@ def dbm(text: str) -> int | None:
 
 
 def place(
-    lat_e7: int | None, lon_e7: int | None, at_us: int | None, valid: bool, unread: list[str], *, accuracy_m: float | None,
+    lat_e7: int | None, lon_e7: int | None, at_us: int | None, valid: bool, unread: list[str], *, is_mock: bool, accuracy_m: float | None,
     altitude_m: float | None, speed_kmh: float | None, course_deg: float | None,
 ) -> Fix | None:  # fmt: skip
-    """The position of a telephone; None, and a remark, when its degrees are none that can be meant."""
+    """The position of a telephone; None, and a remark, when its degrees are none that can be meant.
+
+    One that another program made up (``is_mock``) says so wherever it is shown.
+    """
+    if is_mock:
+        unread.append("mock: the position is simulated")
     if lat_e7 is None or lon_e7 is None:
         return None
     if not on_globe(lat_e7, lon_e7):
         unread.append("position: 0, 0" if (lat_e7, lon_e7) == (0, 0) else "position: out of range")
         return None
-    return Fix(lat_e7, lon_e7, at_us, valid, "app", accuracy_m, altitude_m, speed_kmh, course_deg)
+    return Fix(lat_e7, lon_e7, at_us, valid, "mock" if is_mock else "app", accuracy_m, altitude_m, speed_kmh, course_deg)
 
 
 def shown(word: str, chars_max: int = 64) -> str:
