@@ -68,7 +68,7 @@ class Row:
     def words(self) -> Mapping[str, str]:
         """Words that a device's ``config`` may hold for this protocol, and what each says."""
         words: Mapping[str, str] = getattr(self.reference, "WORDS", {})
-        return words
+        return {**words, **self.orders.words}
 
     @property
     def orders(self) -> OrderBook:

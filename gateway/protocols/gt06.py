@@ -9,7 +9,7 @@ says is read in ``gt06_content.py``, where it may say alarm in ``gt06_alarms.py`
 - Wi-Fi frames of the Topin dialect on the same port, without checksum: ``gt06-wifi-topin``
 - models that use alarm codes differently (settings): ``gt06-model-vl103-tow``, ``gt06-model-lw4g-accident``
 
-Not supported: commands to the device (0x80), photos and OBD data (0x35, 0x36, 0x8C: accepted, not interpreted).
+Not supported: photos and OBD data (0x35, 0x36, 0x8C: accepted, not interpreted). Commands: ``gt06_orders.py``.
 """
 
 import re

@@ -61,4 +61,10 @@ def answer(order: Order, serial: int, frame: Frame) -> OrderAnswer | None:
     return plain_answer(order, serial, frame)
 
 
-BOOK: Final = OrderBook(write, words_of, answer)
+WORDS: Final = {
+    "order_locate=…": "the words that ask for the position, with a colon for each comma; default `WHERE#`",
+    "order_interval=…": "the same for the interval, `{s}` being the seconds; default `TIMER:{s}:{s}#`",
+    "order_server=…": "the same for another server; default `SERVER:1:{host}:{port}:0#`",
+    "order_language": "commands end in 0002 (English), as some editions have it",
+}
+BOOK: Final = OrderBook(write, words_of, answer, words=WORDS)

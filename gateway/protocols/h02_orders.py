@@ -73,4 +73,7 @@ def answer(order: Order, serial: int, frame: Frame) -> OrderAnswer | None:
     return OrderAnswer(b",ERROR," not in frame.raw, text) if is_ours else None
 
 
-BOOK: Final = OrderBook(write, answer=answer, address=address, probe="HQ,0101260001")
+WORDS: Final = {
+    "h02_confirm": "end a repeated alarm in the device (R7) when a centre has accepted; the wearer may notice",
+}
+BOOK: Final = OrderBook(write, answer=answer, address=address, probe="HQ,0101260001", words=WORDS)

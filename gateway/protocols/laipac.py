@@ -10,7 +10,7 @@ and UDP, ``$...*hh`` CR LF, checked like NMEA 0183. Witnesses in ``tests/vectors
 A device repeats its alarm until ``AVCFG`` resets it; the wearer may notice that, so ``reset_line`` is for whoever knows that the
 centre has the alarm. It is part of the answer only where the word ``laipac_reset_at_once`` asks for it: ``sos-reset-at-once``.
 
-Not supported: mileage and the analogue inputs; commands other than the reset.
+Not supported: mileage and the analogue inputs. The reset as an order: ``laipac_orders.py``.
 """
 
 import re

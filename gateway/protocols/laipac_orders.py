@@ -36,4 +36,7 @@ def answer(order: Order, serial: int, frame: Frame) -> OrderAnswer | None:
     return OrderAnswer(True) if is_report and not frame.kinds & LIFE else None
 
 
-BOOK: Final = OrderBook(write, answer=answer)
+WORDS: Final = {
+    "laipac_confirm": "end a repeated alarm in the device when a centre has accepted; the wearer may notice",
+}
+BOOK: Final = OrderBook(write, answer=answer, words=WORDS)

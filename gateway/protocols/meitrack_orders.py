@@ -68,4 +68,10 @@ def answer(order: Order, serial: int, frame: Frame) -> OrderAnswer | None:
     return plain_answer(order, serial, frame)
 
 
-BOOK: Final = OrderBook(write, text, answer)
+WORDS: Final = {
+    "apn=…": "the access point that goes with another server; without it none is set",
+    "apn_user=…": "its user",
+    "apn_password=…": "its password",
+    "password=…": "the device's password in SMS commands, where it is not `0000`",
+}
+BOOK: Final = OrderBook(write, text, answer, words=WORDS)

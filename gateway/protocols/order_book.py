@@ -3,8 +3,8 @@
 Papers: each of those files names its own. All functions are pure and never raise.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from gateway.model import Frame, Kind, Order, OrderAnswer, OrderKind
 from gateway.protocols.base import DeviceSettings
@@ -56,5 +56,7 @@ class OrderBook:
     "What a believed frame says to an order; None when it is about something else."
     address: Callable[[Frame], str] = identity
     "What stands on an order to the device that sent this frame."
+    words: Mapping[str, str] = field(default_factory=dict)
+    "Words that a device's ``config`` may hold for its orders, and what each says."
     probe: str = "001012600000014"
     "An address like any other, for asking whether there is such an order at all."

@@ -11,6 +11,8 @@ from typing import Final
 from gateway import protocols
 from gateway.model import INFO, LIFE, PRE, TEST, Kind, kind_names
 from gateway.protocols import PROTOCOLS, Row
+from gateway.protocols.order_book import no_bytes
+from gateway.protocols.orders import NO_ORDERS
 
 MADE_BY: Final = "This page is made from the decoder by `gateway protocol pages`; the test suite holds it to that."
 _INDEX: Final = f"""\
@@ -83,6 +85,7 @@ def _sections(entry: Row) -> Iterator[str]:
     read = [text for name, text in _FIELDS.items() if re.search(rf"\b{name}\s*=", sources)]
     yield f"- Beside the position: {', '.join(read)}\n" if read else ""
     yield "- What a frame holds and the decoder does not interpret is named in `unread`.\n"
+    yield f"\n## What it can be asked for\n\n{_orders(entry)}"
 
 
 def _set_up(entry: Row) -> str:
@@ -94,9 +97,18 @@ def _set_up(entry: Row) -> str:
     return f"Tell the device the gateway's address, port {entry.port}, {transport}{rest}. In the gateway's configuration:\n\n```toml\n{listen}```\n"
 
 
+def _orders(entry: Row) -> str:
+    """The paper of its orders, and which of them there are."""
+    if entry.orders is NO_ORDERS:
+        return "Nothing: no public paper states a command.\n"
+    paper = inspect.cleandoc(inspect.getmodule(entry.orders.write if entry.orders.write is not no_bytes else entry.orders.text).__doc__ or "")
+    return f"{paper.replace('``', '`')}\n\nHow orders are given: [the carrier's page](../carrier.md).\n"
+
+
 def _modules(entry: Row) -> Iterator[ModuleType]:
-    """The files of a protocol."""
+    """The files that read a protocol."""
     stem = entry.name.replace("-", "_")
     for module in pkgutil.iter_modules(protocols.__path__):
-        if module.name == stem or module.name.startswith(stem + "_"):
+        is_its_own = module.name == stem or module.name.startswith(stem + "_")
+        if is_its_own and not module.name.endswith("_orders"):
             yield importlib.import_module(f"gateway.protocols.{module.name}")

@@ -57,4 +57,9 @@ def answer(order: Order, serial: int, frame: Frame) -> OrderAnswer | None:
     return OrderAnswer(frame.raw.startswith(b"+ACK"), fields[0]) if is_ours else None
 
 
-BOOK: Final = OrderBook(write, text, answer)
+WORDS: Final = {
+    "password=…": "the device's password, where it is not the name of its series",
+    "order_interval=…": "the whole `AT+GTFRI` command of the series, with a colon for each comma, `{s}`, `{password}` and `{serial}`",
+    "order_server=…": "the whole `AT+GTSRI` command of the series, with `{host}` and `{port}`",
+}
+BOOK: Final = OrderBook(write, text, answer, words=WORDS)

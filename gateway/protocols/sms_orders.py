@@ -27,4 +27,7 @@ def text(order: Order, settings: DeviceSettings) -> str | None:
     return None
 
 
-BOOK: Final = OrderBook(text=text)
+WORDS: Final = {
+    "sms_password=…": "the tracker's password, where it is not the makers' `123456`",
+}
+BOOK: Final = OrderBook(text=text, words=WORDS)

@@ -62,4 +62,10 @@ def text(order: Order, settings: DeviceSettings) -> str | None:
     return f"{settings.value('sms_login') or ''} {settings.value('sms_password') or ''} {words}" if words else None
 
 
-BOOK: Final = OrderBook(write, text)
+WORDS: Final = {
+    "order_interval=…": "the command for the interval, with an underscore for the blank; default `setparam_10000:{s};…`",
+    "order_server=…": "the same for another server; default `setparam_2004:{host};2005:{port}`",
+    "sms_login=…": "the login before an SMS command; default none",
+    "sms_password=…": "the password behind it; default none",
+}
+BOOK: Final = OrderBook(write, text, words=WORDS)
