@@ -132,6 +132,32 @@ cdef bint civil_us(int year, int month, int day, int hour, int minute, int secon
     return True
 
 
+cdef bint put_stamp(uint8_t *digits, int64_t at_us) noexcept nogil:
+    """``yyyymmddhhmmss`` of Unix microseconds in UTC; False outside the years 1970 to 9999."""
+    cdef int64_t seconds = at_us // 1000000, days = seconds // 86400, value
+    cdef int64_t era, day_of_era, year_of_era, day_of_year, month
+    cdef int at
+    if at_us < 0 or days > 2932896:
+        return False
+    # H. Hinnant, civil_from_days.
+    days += 719468
+    era = days // 146097
+    day_of_era = days % 146097
+    year_of_era = (day_of_era - day_of_era // 1460 + day_of_era // 36524 - day_of_era // 146096) // 365
+    day_of_year = day_of_era - (365 * year_of_era + year_of_era // 4 - year_of_era // 100)
+    month = (5 * day_of_year + 2) // 153
+    value = year_of_era + era * 400 + (1 if month >= 10 else 0)
+    value = value * 100 + (month + 3 if month < 10 else month - 9)
+    value = value * 100 + day_of_year - (153 * month + 2) // 5 + 1
+    value = value * 100 + seconds % 86400 // 3600
+    value = value * 100 + seconds % 3600 // 60
+    value = value * 100 + seconds % 60
+    for at in range(14):
+        digits[13 - at] = <uint8_t> (48 + value % 10)
+        value //= 10
+    return True
+
+
 cdef const uint8_t *lend(const uint8_t *data, Py_ssize_t length) except NULL:
     """The bytes as a kernel gets them. ASan does not see one byte too far in ``bytes``, so its build lends an exact copy."""
     cdef uint8_t *copy

@@ -45,8 +45,12 @@ cdef inline int hex_value(uint8_t byte) noexcept nogil:
     return byte - 87 if 97 <= byte <= 102 else -1
 
 
+cdef inline bint is_ascii_letter(uint8_t byte) noexcept nogil:
+    return 97 <= (byte | 0x20) <= 122
+
+
 cdef inline bint is_alphanumeric(uint8_t byte) noexcept nogil:
-    return is_digit(byte) or 97 <= (byte | 0x20) <= 122
+    return is_digit(byte) or is_ascii_letter(byte)
 
 
 cdef inline bint is_blank(uint8_t byte) noexcept nogil:
@@ -108,6 +112,22 @@ cdef inline bint is_letter(Field field, uint8_t letter) noexcept nogil:
 
 cdef inline bint is_word(Field field, const char *word, Py_ssize_t count) noexcept nogil:
     return field.length == count and memcmp(field.data, word, count) == 0
+
+
+cdef inline bint is_digits(Field field, Py_ssize_t count) noexcept nogil:
+    """Exactly so many digits, and no blank."""
+    return field.length == count and all_digits(field.data, count)
+
+
+cdef inline bint is_hex(Field field, Py_ssize_t count) noexcept nogil:
+    """Exactly so many hexadecimal digits, and no blank."""
+    cdef Py_ssize_t at
+    if field.length != count:
+        return False
+    for at in range(count):
+        if hex_value(field.data[at]) < 0:
+            return False
+    return True
 
 
 # ---------------------------------------------------------------------------------------------------- numbers
@@ -209,6 +229,18 @@ cdef inline bint put_altitude(Reading *reading, Field field) noexcept nogil:
     return got != NUMBER_RARE
 
 
+cdef inline bint put_cell(Reading *reading, int64_t mcc, int64_t mnc, int64_t lac, int64_t cid) noexcept nogil:
+    """One radio cell more; False when it is too large for us, or there are too many."""
+    cdef CellReading *cell = &reading.cells[reading.cell_count]
+    if reading.cell_count == CELLS_MAX or mcc > 65535 or mnc > 65535 or lac >> 32:
+        return False
+    cell.mcc, cell.mnc = <uint16_t> mcc, <uint16_t> mnc
+    cell.lac, cell.cid = <uint32_t> lac, <uint64_t> cid
+    cell.has_rssi = False
+    reading.cell_count += 1
+    return True
+
+
 # --------------------------------------------------------------------------------------------------- positions
 
 
@@ -244,34 +276,33 @@ cdef inline bint degrees_e7(Field field, int64_t *value_e7) noexcept nogil:
     return True
 
 
+cdef inline bint minutes_of(int64_t degrees, int64_t minutes, int64_t part, int64_t scale, Field hemisphere, int64_t *value_e7) noexcept nogil:
+    """Degrees, minutes and their decimals (``part`` of ``scale``) with N, S, E or W as degrees x 10^7."""
+    cdef uint8_t letter = hemisphere.data[0] if hemisphere.length == 1 else 0
+    if (letter != 78 and letter != 83 and letter != 69 and letter != 87) or minutes >= 60:
+        return False
+    value_e7[0] = degrees * E7 + ((minutes * scale + part) * E7 + 30 * scale) // (60 * scale)
+    if letter == 83 or letter == 87:
+        value_e7[0] = -value_e7[0]
+    return True
+
+
 cdef inline bint minutes_e7(Field field, Field hemisphere, int64_t *value_e7) noexcept nogil:
     """``ddmm.mmmm`` or ``dddmm.mmmm`` with N, S, E or W as degrees x 10^7, the nearest whole number (half away from zero)."""
-    cdef int64_t degrees = 0, minutes, scale = 1, part = 0
+    cdef int64_t degrees = 0, scale = 1, part = 0
     cdef Py_ssize_t dot = 0, at
-    cdef uint8_t letter
-    if hemisphere.length != 1:
-        return False
-    letter = hemisphere.data[0]
-    if letter != 78 and letter != 83 and letter != 69 and letter != 87:
-        return False
     while dot < field.length and dot < 6 and is_digit(field.data[dot]):
         dot += 1
     if dot < 3 or dot > 5 or field.length - dot < 2 or field.length - dot > 9 or field.data[dot] != 46:
         return False
     for at in range(dot - 2):
         degrees = degrees * 10 + field.data[at] - 48
-    minutes = two_digits(field.data + dot - 2)
-    if minutes >= 60:
-        return False
     for at in range(dot + 1, field.length):
         if not is_digit(field.data[at]):
             return False
         part = part * 10 + field.data[at] - 48
         scale *= 10
-    value_e7[0] = degrees * E7 + ((minutes * scale + part) * E7 + 30 * scale) // (60 * scale)
-    if letter == 83 or letter == 87:
-        value_e7[0] = -value_e7[0]
-    return True
+    return minutes_of(degrees, two_digits(field.data + dot - 2), part, scale, hemisphere, value_e7)
 
 
 cdef inline bint on_globe(int64_t lat_e7, int64_t lon_e7) noexcept nogil:

@@ -130,22 +130,6 @@ cdef Shape queclink_shape(const uint8_t *data, Py_ssize_t left, Line *line, Py_s
 # -------------------------------------------------------------------------------------------- fields of a message
 
 
-cdef inline bint is_digits(Field field, Py_ssize_t count) noexcept nogil:
-    """Exactly so many digits, and no blank."""
-    return field.length == count and all_digits(field.data, count)
-
-
-cdef inline bint is_hex(Field field, Py_ssize_t count) noexcept nogil:
-    """Exactly so many hexadecimal digits, and no blank."""
-    cdef Py_ssize_t at
-    if field.length != count:
-        return False
-    for at in range(count):
-        if hex_value(field.data[at]) < 0:
-            return False
-    return True
-
-
 cdef inline bint is_queclink_degrees(Field field) noexcept nogil:
     """``-?d{1,3}.d{6}``."""
     cdef Py_ssize_t sign = field.length > 0 and field.data[0] == 45

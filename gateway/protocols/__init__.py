@@ -85,7 +85,7 @@ PROTOCOLS = (
     Row("sia-dc09", ("tcp", "udp"), 5300, sia_dc09.Session, None, sia_dc09.recognise),
     Row("sms", ("sms",), 0, sms.Session, None, sms.recognise),
     Row("app", ("http",), 0, app.Session, None, app.recognise),
-    Row("h02", ("tcp", "udp"), 5013, h02.Session, None, h02.recognise),
+    Row("h02", ("tcp", "udp"), 5013, h02.Session, _fastpath.Twin, h02.recognise),
     Row("eelink", ("tcp", "udp"), 5064, eelink.Session, None, eelink.recognise),
     Row("meitrack", ("tcp", "udp"), 5020, meitrack.Session, None, meitrack.recognise),
     Row("topin", ("tcp",), 5050, topin.Session, None, topin.recognise),

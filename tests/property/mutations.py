@@ -146,13 +146,34 @@ def repair_xexun3(data: bytes) -> bytes:
     return b"\xfc" + len(body).to_bytes(2, "big") + body + crc16_ccitt_false(body).to_bytes(2, "big") + b"\xcf"
 
 
+def repair_queclink(data: bytes) -> bytes:
+    """An end."""
+    return data[:-1] + b"$" if data else data
+
+
+def repair_h02(data: bytes) -> bytes:
+    """A text's end; in a binary frame digits for every nibble that is none, but for battery and flags."""
+    if data[:1] == b"*":
+        return data[:-1] + b"#"
+    if data[:1] != b"$":
+        return data
+    battery, flags, end = (19, 24, 28) if len(data) == 42 else (16, 21, 25)
+    digits = bytearray(data)
+    for at in range(1, min(len(data), end)):
+        if at != battery:
+            digits[at] &= (0x7F if digits[at] >> 4 > 9 else 0xFF) & (0xF7 if at != flags and digits[at] & 15 > 9 else 0xFF)
+    return bytes(digits)
+
+
 REPAIRS: dict[str, Callable[[bytes], bytes]] = {
     "gt06": repair_gt06,
     "teltonika": repair_teltonika,
     "eview": repair_eview,
+    "queclink": repair_queclink,
     "sia-dc09": repair_sia_dc09,
     "eelink": repair_eelink,
     "meitrack": repair_meitrack,
+    "h02": repair_h02,
     "watch": repair_watch,
     "jt808": repair_jt808,
     "xexun": repair_nmea,
@@ -164,5 +185,5 @@ REPAIRS: dict[str, Callable[[bytes], bytes]] = {
 }
 """How a frame of each protocol that has a length field or a checksum is made right again. Blind changes do not pass a checksum: of
 four million frames with a changed byte or three, eleven did."""
-NO_REPAIR = {"queclink", "h02", "topin", "trv", "minifinder", "gps103", "tk103", "osmand", "tetra-lip", "sms", "app"}
-"Protocols without either."
+NO_REPAIR = {"topin", "trv", "minifinder", "gps103", "tk103", "osmand", "tetra-lip", "sms", "app"}
+"Protocols without either, whose damaged frames are read as they are."
