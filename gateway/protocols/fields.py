@@ -20,11 +20,17 @@ DECIMAL: Final = re.compile(r"([+-]?)([0-9]{1,10})(?:\.([0-9]{0,10}))?", re.ASCI
 WHOLE: Final = re.compile(r"[0-9]{1,10}", re.ASCII)
 HEX: Final = re.compile(r"[0-9A-Fa-f]{1,8}", re.ASCII)
 MINUTES: Final = re.compile(r"([0-9]{1,3})([0-9]{2})\.([0-9]{1,8})", re.ASCII)
+HELP: Final = re.compile("help|sos|panic|emerg|duress|fall|man ?down|medic|fire|alarm|alert", re.IGNORECASE)
 
 
 def field(fields: Sequence[str], at: int) -> str:
     """A field without blanks around it; empty when it is not there."""
     return fields[at].strip(" ") if 0 <= at < len(fields) else ""
+
+
+def calls_for_help(keyword: str) -> bool:
+    """Does a keyword that stands in no table sound like an alarm? Owners and makers choose others freely: those are remarks."""
+    return HELP.search(keyword) is not None
 
 
 def decimal(text: str) -> float | None:

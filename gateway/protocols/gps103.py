@@ -1,7 +1,8 @@
 """GPS103 of Coban (Baanool) and its clones: TK-103, GPS-303 and TK-102 trackers with an SOS button or wire. The reference decoder.
 
 Paper: Coban's "GPS103" protocol description and manuals. ASCII, sentences end with ``;`` or, in the alternate form, with ``*``; there
-is no checksum. Keywords are free text, so what is not known is a position with that text (``keyword-unknown``).
+is no checksum. Keywords are free text: what is not known is a position with that text (``keyword-unknown``), or an alarm that we do not
+know where it sounds like one (``keyword-unknown-alarm``).
 
 * Clones write ``help me!`` and put blanks around it (``help-me-exclaimed``); without the answer the device repeats its SOS.
 * Dates are local time. Hours and minutes of the UTC field tell the zone (``zone-across-midnight``); frames without it

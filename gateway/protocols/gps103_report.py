@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 from gateway.model import NO_KIND, Cell, Kind, Report
 from gateway.protocols.fields import (
     KMH_PER_KNOT,
+    calls_for_help,
     course,
     day_first_us,
     decimal,
@@ -72,12 +73,12 @@ class Zone(NamedTuple):
 
 
 def keyword_kinds(keyword: str) -> Kind:
-    """What a keyword says: without blanks around it, exclamation marks behind it, and its case."""
+    """What a keyword says: without blanks around it, exclamation marks behind it, and its case. One that sounds like an alarm is one."""
     word = plain(keyword)
     for beginning, kind in BEGINNINGS.items():
         if word.startswith(beginning):
             return kind
-    return KEYWORDS.get(word, NO_KIND)
+    return KEYWORDS.get(word, Kind.UNKNOWN_ALARM if calls_for_help(word) else NO_KIND)
 
 
 def plain(keyword: str) -> str:

@@ -11,7 +11,8 @@ Paper: no edition is public; the dossier rests on the maker's manuals of the TK-
 * Before there is a fix, some devices send only their own fields (``sos-no-sentence``).
 
 The end is found without a clock: a short sentence promises nothing behind the IMEI, a full one promises a line end, and the first
-CR or LF is believed at once; the other half of the pair is passed over. The keyword field is free text: an unknown one is an alarm.
+CR or LF is believed at once; the other half of the pair is passed over. The keyword field is free text: an unknown one that sounds like
+an alarm is an alarm that we do not know (``keyword-unknown-alarm``), any other is kept as text (``keyword-unknown``).
 """
 
 import re
@@ -20,7 +21,7 @@ from typing import Final
 
 from gateway.errors import FrameError, Reason
 from gateway.model import LIFE, NO_KIND, Cell, Fix, Frame, Kind, Report
-from gateway.protocols.fields import KMH_PER_KNOT, course, day_first_us, decimal, field, fix, hexadecimal, minutes_e7, speed, whole
+from gateway.protocols.fields import KMH_PER_KNOT, calls_for_help, course, day_first_us, decimal, field, fix, hexadecimal, minutes_e7, speed, whole
 from gateway.protocols.octets import xor8
 from gateway.protocols.stream import Content, Shape, StreamSession
 
@@ -42,10 +43,10 @@ VOLTAGE: Final = re.compile(r"[FL]:([0-9]{1,2}(?:\.[0-9]{1,3})?)V(?:/.*)?")
 "F full or L low, and what some devices measure besides."
 
 KEYWORDS: Final = {
-    "": NO_KIND, "helpme": Kind.SOS_BUTTON, "lowbattery": Kind.BATTERY_LOW, "move": Kind.MOVEMENT, "moved": Kind.MOVEMENT,
-    "accon": NO_KIND, "accoff": NO_KIND, "accstart": NO_KIND, "accstop": NO_KIND,
+    "": NO_KIND, "helpme": Kind.SOS_BUTTON, "help": Kind.SOS_BUTTON, "sos": Kind.SOS_BUTTON, "lowbattery": Kind.BATTERY_LOW,
+    "move": Kind.MOVEMENT, "moved": Kind.MOVEMENT, "accon": NO_KIND, "accoff": NO_KIND, "accstart": NO_KIND, "accstop": NO_KIND,
 }  # fmt: skip
-"In lower case, without blanks and exclamation marks."
+"In lower case, without blanks and exclamation marks. help and sos stand in no manual; a clone that sends them means what it says."
 
 
 class Session(StreamSession):
@@ -136,7 +137,11 @@ def identity_untrusted(raw: bytes) -> re.Match[bytes]:
 def report_of(raw: bytes, imei: re.Match[bytes], sentence: re.Match[bytes] | None) -> Report:
     """What the fields around a sentence say, and the sentence if it is believed."""
     text = raw.decode("latin-1")
-    kinds, unread = alarm_of(text, imei.start())
+    keyword = keyword_of(text, imei.start())
+    kinds = KEYWORDS.get(plain(keyword))
+    is_known, unread = kinds is not None, list[str]()
+    if kinds is None:
+        kinds = Kind.UNKNOWN_ALARM if calls_for_help(keyword) else NO_KIND
     tail = text[imei.end() :].strip("\r\n").split(",")[1:]
     place, at_us = None, None
     if sentence:
@@ -149,18 +154,21 @@ def report_of(raw: bytes, imei: re.Match[bytes], sentence: re.Match[bytes] | Non
     volts = VOLTAGE.fullmatch(field(tail, 2))
     return Report(
         kinds or (Kind.POSITION if place or cells else Kind.HEARTBEAT), place, at_us, battery_v=float(volts[1]) if volts else None,
-        charging={"0": False, "1": True}.get(field(tail, 3)), cells=cells, unread=tuple(unread),
+        charging={"0": False, "1": True}.get(field(tail, 3)), cells=cells, text=None if is_known else keyword, unread=tuple(unread),
     )  # fmt: skip
 
 
-def alarm_of(text: str, end: int) -> tuple[Kind, list[str]]:
+def keyword_of(text: str, end: int) -> str:
     """The keyword, which stands between the signal (F or L) and the IMEI at ``end``; it may be empty or not there at all."""
     start = max(text.rfind("*", 0, end), 0)
     words = [word.strip(" \r\n") for word in text[start:end].split(",")]
     signal = next((at for at, word in enumerate(words) if at and word in ("F", "L")), 0)
-    keyword = "".join(words[signal + 1 :] if signal else words[1:])
-    kinds = KEYWORDS.get(keyword.lower().replace("!", "").replace(" ", ""))
-    return (Kind.UNKNOWN_ALARM, ["keyword"]) if kinds is None else (kinds, [])
+    return " ".join(word for word in words[signal + 1 :] if word)
+
+
+def plain(keyword: str) -> str:
+    """The keyword as the table has it."""
+    return keyword.lower().replace("!", "").replace(" ", "")
 
 
 def place_of(rmc: list[str], at_us: int | None, tail: list[str]) -> Fix | None:
