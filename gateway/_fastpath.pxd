@@ -71,7 +71,7 @@ cdef struct Reading:
     uint8_t cell_count
     uint8_t wifi_count
     uint8_t unread_count
-    uint8_t unread[UNREAD_MAX]  # indexes into UNREAD_TEXTS
+    uint16_t unread[UNREAD_MAX]  # UNREAD_...
     CellReading cells[CELLS_MAX]
     WifiReading wifi[WIFI_MAX]
 

@@ -54,8 +54,11 @@ cdef object UNREAD_TEXTS = (
     "status 00000000",
     "time of day",
     "frame with the mark X",
+    "side button 1",
+    "side button 2",
+    "bark",
 )
-# Indexes into UNREAD_TEXTS, as kernels note them.
+# Indexes into UNREAD_TEXTS, as kernels note them; from UNREAD_KEY on a number that the frame holds stands in the note.
 cdef enum Unread:
     UNREAD_CHECK_DIGIT = 0
     UNREAD_DATE = 1
@@ -76,6 +79,18 @@ cdef enum Unread:
     UNREAD_STATUS_ZERO = 16
     UNREAD_TIME_OF_DAY = 17
     UNREAD_MARK_X = 18
+    UNREAD_SIDE_BUTTON_1 = 19
+    UNREAD_SIDE_BUTTON_2 = 20
+    UNREAD_BARK = 21
+
+cdef enum UnreadNumber:
+    UNREAD_KEY = 256  # + 0-255
+    UNREAD_KEY_PLACE = 512  # + 0-255
+
+cdef dict UNREAD_NUMBERED = {
+    **{UNREAD_KEY + number: f"key 0x{number:02x}" for number in range(256)},
+    **{UNREAD_KEY_PLACE + number: f"place of key 0x{number:02x} outside the globe" for number in range(256)},
+}
 
 cdef object FAULT_TEXTS = (
     "starts with neither 7878 nor 7979",
@@ -131,9 +146,18 @@ cdef enum:
 
 cdef inline void note_unread(Reading *reading, int what) noexcept nogil:
     """One note more; the last place is given up when there are too many."""
-    reading.unread[reading.unread_count] = <uint8_t> what
+    reading.unread[reading.unread_count] = <uint16_t> what
     if reading.unread_count < UNREAD_MAX - 1:
         reading.unread_count += 1
+
+
+cdef inline bint try_note(Reading *reading, int what) noexcept nogil:
+    """The same; False when there are too many, and the reference must read it."""
+    if reading.unread_count == UNREAD_MAX:
+        return False
+    reading.unread[reading.unread_count] = <uint16_t> what
+    reading.unread_count += 1
+    return True
 
 
 cdef inline Status blame(Fault *fault, Status status, int what, Py_ssize_t offset, int64_t expected, int64_t found) noexcept nogil:
@@ -198,6 +222,10 @@ cdef object wifi_of(const WifiReading *point):
     return Wifi(mac, point.rssi_dbm if point.has_rssi else None)
 
 
+cdef inline object unread_text(int what):
+    return UNREAD_TEXTS[what] if what < UNREAD_KEY else UNREAD_NUMBERED[what]
+
+
 cdef object report_of(const Reading *reading):
     """The report that a kernel wrote down. ``text`` is never in a Reading: who has one is read by the reference."""
     cdef int at
@@ -215,7 +243,7 @@ cdef object report_of(const Reading *reading):
     give(report, REPORT[REPORT_CELLS], tuple([cell_of(&reading.cells[at]) for at in range(reading.cell_count)]) if reading.cell_count else ())
     give(report, REPORT[REPORT_WIFI], tuple([wifi_of(&reading.wifi[at]) for at in range(reading.wifi_count)]) if reading.wifi_count else ())
     give(report, REPORT[REPORT_TEXT], None)
-    give(report, REPORT[REPORT_UNREAD], tuple([UNREAD_TEXTS[reading.unread[at]] for at in range(reading.unread_count)]) if reading.unread_count else ())
+    give(report, REPORT[REPORT_UNREAD], tuple([unread_text(reading.unread[at]) for at in range(reading.unread_count)]) if reading.unread_count else ())
     give_beside(report, REPORT_BESIDE)
     return report
 

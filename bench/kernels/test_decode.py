@@ -45,6 +45,9 @@ JOBS = (
     Job("watch", "heartbeat"),
     Job("watch", "position"),
     Job("watch", "alarm-sos-low-battery-fence"),
+    Job("eview", "position-no-answer-wanted"),
+    Job("eview", "sos"),
+    Job("eview", "records-three"),
 )
 
 

@@ -80,7 +80,7 @@ PROTOCOLS = (
     #   name     transports  port  reference      fast twin  first bytes
     Row("gt06", ("tcp",), 5023, gt06.Session, _fastpath.Twin, gt06.recognise),
     Row("teltonika", ("tcp", "udp"), 5027, teltonika.Session, _fastpath.Twin, teltonika.recognise),
-    Row("eview", ("tcp",), 5230, eview.Session, None, eview.recognise),
+    Row("eview", ("tcp",), 5230, eview.Session, _fastpath.Twin, eview.recognise),
     Row("queclink", ("tcp", "udp"), 5004, queclink.Session, _fastpath.Twin, queclink.recognise),
     Row("sia-dc09", ("tcp", "udp"), 5300, sia_dc09.Session, None, sia_dc09.recognise),
     Row("sms", ("sms",), 0, sms.Session, None, sms.recognise),
