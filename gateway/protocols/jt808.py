@@ -2,8 +2,8 @@
 
 Paper: JT/T 808-2011, -2013 and -2019, "Terminal communication protocol and data format". Spoken by vehicle terminals, cameras
 (Jimi JC), locators (Topflytech, AOVX) and padlocks. This file delimits, checks and answers; positions are read in
-``jt808_position.py``, alarms named in ``jt808_alarms.py``, messages in parts joined in ``jt808_parts.py``. Big-endian.
-Witnesses in ``tests/vectors/jt808.json``:
+``jt808_position.py``, alarms named in ``jt808_alarms.py``, told from those that only stand in ``jt808_levels.py``, messages in parts
+joined in ``jt808_parts.py``. Big-endian. Witnesses in ``tests/vectors/jt808.json``:
 
 * The header of 2019 has a version and ten bytes of identity: ``sos-2019``. A dialect is delimited by E7: ``sos-e7-dialect``.
 * An identity with a nibble above 9 is the number of an IMEI without its check digit: ``sos-binary-identity``.
@@ -20,9 +20,10 @@ from dataclasses import replace
 from typing import Final, NamedTuple
 
 from gateway.errors import FrameError, Reason
-from gateway.model import LIFE, NO_KIND, Frame, Kind, Report
+from gateway.model import LIFE, Frame, Kind, Report
 from gateway.protocols.base import NOTHING_KNOWN, DeviceSettings
 from gateway.protocols.jt808_alarms import dialect_of
+from gateway.protocols.jt808_levels import Levels
 from gateway.protocols.jt808_parts import PARTS_MAX, Parts
 from gateway.protocols.jt808_position import Place, place_untrusted, time_us
 from gateway.protocols.octets import bcd_digits, civil_of, u16be, xor8
@@ -98,12 +99,11 @@ class Session(StreamSession):
         self._serial = 0
         "Of our next message."
         self._in_parts = Parts()
+        self._levels = Levels()
         self._newest = b""
-        "The newest frame with positions: sent again, it is judged as it was the first time."
-        self._life_before = NO_KIND
-        "Levels for life that were set before that frame."
-        self._life = NO_KIND
-        "And after it."
+        "The newest message or datagram."
+        self._before = (0, Levels())
+        "Our serial number and the levels before it."
 
     # ------------------------------------------------------------------------------------------ the stream
 
@@ -149,7 +149,7 @@ class Session(StreamSession):
                 self.device = device
                 return Content((Report(Kind.HEARTBEAT, sequence=message.serial, unread=(f"part {message.part} of {message.total}",)),))
             message, serials = message._replace(body=joined.body), joined.serials
-        reports = self._reports_untrusted(message, raw)
+        reports = self._reports_untrusted(message, device)
         self.device = device
         return Content(reports, self._answer(message, serials, device, now_us))
 
@@ -164,8 +164,16 @@ class Session(StreamSession):
         except FrameError:
             return None
 
+    def read(self, raw: bytes, now_us: int) -> Frame:
+        """One message, or the datagram that holds several."""
+        if self.transport == "udp":
+            self._begin(raw)
+        return super().read(raw, now_us)
+
     def read_one(self, raw: bytes, now_us: int) -> Frame:
         """One frame. An alarm in a damaged one keeps the identity beside it."""
+        if self.transport != "udp":
+            self._begin(raw)
         frame = super().read_one(raw, now_us)
         if frame.unverified is None:
             return frame
@@ -174,12 +182,19 @@ class Session(StreamSession):
         except FrameError:
             return frame
 
+    def _begin(self, raw: bytes) -> None:
+        """What comes again (sent twice, or read anew with the device's settings) is judged and answered as it was the first time."""
+        if raw == self._newest:
+            self._serial, self._levels = self._before[0], self._before[1].copy()
+        else:
+            self._newest, self._before = raw, (self._serial, self._levels.copy())
+
     # ----------------------------------------------------------------------------------------- what it says
 
-    def _reports_untrusted(self, message: Message, raw: bytes) -> tuple[Report, ...]:
+    def _reports_untrusted(self, message: Message, device: str) -> tuple[Report, ...]:
         if message.kind in POSITIONS:
             places = self._places_untrusted(message)
-            return self._judged(places, raw) if places else (self._battery_report(message),)
+            return self._levels.judged(device, places) if places else (self._battery_report(message),)
         if message.kind in (REGISTER, AUTHENTICATE):
             return (Report(Kind.LOGIN, sequence=message.serial),)
         if message.kind == TERMINAL_ANSWER:
@@ -223,21 +238,6 @@ class Session(StreamSession):
 
     def _offset_s(self) -> int:
         return STANDARD_OFFSET_S if self.settings.clock_offset_s is None else self.settings.clock_offset_s
-
-    def _judged(self, places: list[Place], raw: bytes) -> tuple[Report, ...]:
-        """The records, with those marked in which an alarm only stands. A stored record never ends what stands now.
-
-        They carry no sequence: what is repeated as a stored record has another serial number, and the same time.
-        """
-        if raw != self._newest:
-            self._newest, self._life_before = raw, self._life
-        self._life = self._life_before
-        reports = []
-        for report, levels, events in places:
-            standing = bool(levels & LIFE) and not levels & LIFE & ~self._life and not events & LIFE
-            self._life = self._life | levels & LIFE if report.stored else levels & LIFE
-            reports.append(replace(report, standing=standing) if standing else report)
-        return tuple(reports)
 
     # ----------------------------------------------------------------------------------------- the answers
 

@@ -13,15 +13,11 @@ STANDARD_BITS: Final = {
     0: Kind.SOS_BUTTON,
     1: Kind.OVERSPEED,
     2: Kind.FATIGUE,
-    3: Kind.UNKNOWN_ALARM,
     4: Kind.FAULT,
     5: Kind.GPS_ANTENNA,
     6: Kind.GPS_ANTENNA,
     7: Kind.BATTERY_LOW,
     8: Kind.POWER_CUT,
-    9: Kind.FAULT,
-    10: Kind.FAULT,
-    11: Kind.FAULT,
     15: Kind.VIBRATION,
     16: Kind.TAMPER_CASE,
     17: Kind.TAMPER_CASE,
@@ -33,8 +29,25 @@ STANDARD_BITS: Final = {
     29: Kind.ACCIDENT,
     30: Kind.ACCIDENT,
 }
-"""Bits of the alarm word. Bit 3 is a danger warning of which the standard does not say what it warns of. The others that are
-missing here the standard gives to vehicles (card reader, route, fuel, ignition): noted, no alarm."""
+"Bits of the alarm word."
+REMARKS: Final = {
+    3: "dangerous driving",
+    9: "display out of order",
+    10: "speech output out of order",
+    11: "camera out of order",
+    12: "card reader out of order",
+    13: "overspeed warning",
+    14: "fatigue warning",
+    21: "route entered or left",
+    22: "time on a road section",
+    23: "off the route",
+    24: "speed sensor out of order",
+    25: "fuel",
+    27: "illegal ignition",
+    31: "illegal door opening",
+}
+"""Bits with which vehicles say something that asks for nobody: noted, no alarm. Bit 3 is a danger warning in 2011 and 2013 and
+dangerous driving in 2019; dashboard cameras set it every day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +57,13 @@ class Dialect:
     alarm_bits: dict[int, Kind] = field(default_factory=lambda: STANDARD_BITS)
     status_bits: dict[int, Kind] = field(default_factory=dict)
     "Bits of the status word that say alarm."
+    remarks: dict[int, str] = field(default_factory=lambda: REMARKS)
     is_camera: bool = False
     "Item 0xE8 is the camera's alarm code, whatever it holds."
 
 
 STANDARD: Final = Dialect()
-_LOCATOR: Final = Dialect({0: Kind.SOS_BUTTON, 16: Kind.MOVEMENT})
+_LOCATOR: Final = Dialect({0: Kind.SOS_BUTTON, 16: Kind.MOVEMENT}, remarks={})
 _PADLOCK: Final = Dialect(STANDARD_BITS | {0: Kind.STRAP_CUT, 1: Kind.TAMPER_CASE, 4: Kind.STRAP_CUT})
 DIALECTS: Final = {
     # beginning of the model's name: its dialect. The locators have no meaning for the rest of the word.
@@ -77,9 +91,10 @@ def kinds_of(word: int, bits: dict[int, Kind]) -> Kind:
     return kinds
 
 
-def unnamed_bits(word: int, bits: dict[int, Kind]) -> tuple[str, ...]:
+def remarks_of(word: int, dialect: Dialect) -> tuple[str, ...]:
     """The set bits that are no alarm of ours, for the notes."""
-    return tuple(f"alarm bit {bit}" for bit in range(32) if word >> bit & 1 and bit not in bits)
+    others = [bit for bit in range(32) if word >> bit & 1 and bit not in dialect.alarm_bits]
+    return tuple(f"alarm bit {bit}" + (f": {dialect.remarks[bit]}" if bit in dialect.remarks else "") for bit in others)
 
 
 # --------------------------------------------------------------------------------------------- makers' items

@@ -25,7 +25,7 @@ from gateway.protocols.jt808_alarms import (
     Dialect,
     camera_kinds,
     kinds_of,
-    unnamed_bits,
+    remarks_of,
 )
 from gateway.protocols.octets import bcd_digits, civil_us, full_year, u16be, u32be
 
@@ -83,7 +83,7 @@ def place_untrusted(body: bytes, dialect: Dialect, offset_s: int, stored: bool =
     items = items_of(body[BODY_BYTES:], dialect)
     levels |= kinds_of(status, dialect.status_bits) | items.levels
     at_us = time_us(body, 22, offset_s)
-    notes = unnamed_bits(word, dialect.alarm_bits) + (() if at_us is not None else ("date",))
+    notes = remarks_of(word, dialect) + (() if at_us is not None else ("date",))
     lat_e7, lon_e7 = u32be(body, 8) * 10, u32be(body, 12) * 10
     if lat_e7 > 90 * fields.E7 or lon_e7 > 180 * fields.E7:
         notes += ("place outside the globe",)

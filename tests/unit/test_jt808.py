@@ -6,7 +6,10 @@ import pytest
 
 from gateway.model import Kind
 from gateway.protocols.jt808 import Session, identity_untrusted, recognise, stuffed
+from gateway.protocols.jt808_alarms import STANDARD
+from gateway.protocols.jt808_levels import DEVICES_MAX, Levels
 from gateway.protocols.jt808_parts import MESSAGES_MAX, PARTS_MAX, WAIT_US, Parts
+from gateway.protocols.jt808_position import place_untrusted
 from gateway.protocols.octets import luhn_holds, xor8
 from tests.vectors.sheets import NOW_US
 
@@ -14,10 +17,10 @@ PLACE = struct.pack(">IIIHHH", 3, 51_054_321, 3_725_012, 12, 45, 93) + bytes.fro
 CALM, SOS = bytes(4) + PLACE, b"\x00\x00\x00\x01" + PLACE
 
 
-def frame(kind: int, body: bytes, serial: int, part: tuple[int, int] | None = None) -> bytes:
-    """One frame of 12600000014; ``part``: how many there are, and which it is."""
+def frame(kind: int, body: bytes, serial: int, part: tuple[int, int] | None = None, device: str = "012600000014") -> bytes:
+    """One frame; ``part``: how many there are, and which it is."""
     attributes = len(body) | (0x2000 if part else 0)
-    content = struct.pack(">HH", kind, attributes) + bytes.fromhex("012600000014") + serial.to_bytes(2, "big")
+    content = struct.pack(">HH", kind, attributes) + bytes.fromhex(device) + serial.to_bytes(2, "big")
     content += (struct.pack(">HH", *part) if part else b"") + body
     return stuffed(content + bytes((xor8(content),)), 0x7E)
 
@@ -101,6 +104,29 @@ def test_a_damaged_frame_changes_nothing_that_stands() -> None:
     damaged[-2] ^= 1
     assert session.read(bytes(damaged), NOW_US).unverified
     assert not session.read(frame(0x0200, SOS, 2), NOW_US).reports[0].standing
+
+
+@pytest.mark.parametrize("transport", ["tcp", "udp"])
+def test_what_is_read_anew_with_other_settings_is_judged_and_answered_as_before(transport: str) -> None:
+    raws = [frame(0x0002, b"", 1), frame(0x0200, SOS, 2) + (frame(0x0200, SOS, 3) if transport == "udp" else b"")]
+    once, twice = Session(transport), Session(transport)
+    expected = [once.read(raw, NOW_US) for raw in raws]
+    assert [report.standing for report in expected[-1].reports] == [False, True][: len(expected[-1].reports)]
+    assert [(twice.read(raw, NOW_US), twice.read(raw, NOW_US))[1] for raw in raws] == expected
+
+
+def test_what_stands_at_one_device_of_a_relay_is_no_matter_of_another() -> None:
+    session = Session("tcp")
+    devices = ["012600000014", "012600000015", "012600000014", "012600000015"]
+    reports = [session.read(frame(0x0200, SOS, serial, device=device), NOW_US).reports[0] for serial, device in enumerate(devices)]
+    assert [report.standing for report in reports] == [False, False, True, True]
+
+
+def test_levels_of_many_devices_stay_bounded() -> None:
+    levels, place = Levels(), place_untrusted(SOS, STANDARD, 0)
+    for number in range(1_000):
+        assert not levels.judged(str(number), [place])[0].standing
+    assert len(levels._set) == DEVICES_MAX
 
 
 # ----------------------------------------------------------------------------------- answers and framing
