@@ -10,6 +10,8 @@ import re
 import unicodedata
 
 LENGTH_MAX = 64
+TERMINAL_DIGITS = (12, 20)
+"Of a number in the header of JT/T 808 (2013, 2019)."
 
 _SEPARATORS = str.maketrans("", "", " -./()")
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
@@ -61,7 +63,8 @@ def hints_registered(name: str, protocol: str | None) -> set[str]:
     digits = key.removeprefix("+")
     if not digits.isdecimal():
         return set()
-    hints = {_number_hint(digits)} if len(digits.lstrip("0")) >= 6 else set()
+    is_terminal = protocol == "jt808" and len(digits) in TERMINAL_DIGITS  # It says its number without the zeros that the label shows.
+    hints = {_number_hint(digits)} if len(digits.lstrip("0")) >= 6 or is_terminal else set()
     if len(digits) == 15 and not key.startswith("+"):
         hints.add(_imei_hint(digits))
         if protocol in (None, "watch"):

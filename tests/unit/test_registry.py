@@ -270,6 +270,22 @@ def test_a_removed_device_frees_its_names(registry: Registry) -> None:
     assert found.device_id == "dev-2"
 
 
+@pytest.mark.parametrize("heard", ["13800000001", "013800000001", "00000000013800000001"])
+@pytest.mark.parametrize("registered", ["13800000001", "013800000001", "00000000013800000001"])
+def test_a_number_is_found_with_its_leading_zeros_and_without_them(registry: Registry, registered: str, heard: str) -> None:
+    put(registry, "device", "dev-1", identifiers=[registered], protocol="jt808")
+    found = registry.device_named(heard)
+    assert found is not None and found.device_id == "dev-1"
+
+
+def test_a_terminal_with_a_short_number_is_found_by_the_number_on_its_label(registry: Registry) -> None:
+    put(registry, "device", "dev-1", identifiers=["000000012345"], protocol="jt808")
+    put(registry, "device", "dev-2", identifiers=["000000054321"], protocol="sia-dc09")
+    found = registry.device_named("12345")
+    assert found is not None and found.device_id == "dev-1"
+    assert registry.device_named("54321") is None
+
+
 def test_a_wrong_check_digit_is_a_warning_once(registry: Registry) -> None:
     entry = put(registry, "device", "dev-1", identifiers=["001010000000009"])
     assert "its check digit is wrong" in str(entry["warnings"])
