@@ -174,6 +174,8 @@ class Orders:
         "device id -> the order that was sent"
         self._due: dict[str, None] = {}
         "devices for which something is to be sent now"
+        self._news: dict[str, None] = {}
+        "those of them for which no way was looked for since"
         self._ended: deque[str] = deque()
         self._deadlines: Deadlines[tuple[str, str]] = Deadlines()
         self._serial = 0
@@ -209,6 +211,21 @@ class Orders:
     def due(self) -> list[Ordered]:
         """What is to be sent now: one order a device."""
         return [self._next_of(device_id) for device_id in self._due]
+
+    def take_news(self) -> Iterator[Ordered]:
+        """What is due and was not looked at yet, each once: with ten thousand devices out of reach nobody looks at them all at every turn."""
+        while self._news:
+            device_id = self._news.popitem()[0]
+            if device_id in self._due:
+                yield self._next_of(device_id)
+
+    def look_again(self, device_id: str) -> None:
+        """There may be a way to this device now."""
+        if device_id in self._due:
+            self._news[device_id] = None
+
+    def _set_due(self, device_id: str) -> None:
+        self._due[device_id] = self._news[device_id] = None
 
     def _next_of(self, device_id: str) -> Ordered:
         return self._orders[self._outstanding.get(device_id) or self._queues[device_id][0]]
@@ -339,7 +356,7 @@ class Orders:
                 why = "no answer came in time" if ordered.attempts else "there was no way to the device in time"
                 yield self._end(ordered, Step.EXPIRE, why)
             elif ordered.attempts < self._attempts_max(ordered.order):
-                self._due[ordered.device_id] = None
+                self._set_due(ordered.device_id)
             else:
                 yield self._end(ordered, Step.EXPIRE, f"no answer to {ordered.attempts} attempts")
 
@@ -368,7 +385,7 @@ class Orders:
         )
         self._queues.setdefault(device_id, []).append(event.order_id)
         if device_id not in self._outstanding:
-            self._due[device_id] = None
+            self._set_due(device_id)
         self._deadlines.set((event.order_id, "expire"), now.mono_us + event.expires_at_us - now.wall_us)
         if event.reason in ("raised", "later") and order.seconds is not None:
             self._live[device_id] = order.seconds
@@ -395,7 +412,7 @@ class Orders:
             self._forget_oldest(ordered)
         self._orders[ordered.order_id] = ordered
         if ordered.device_id not in self._outstanding and self._queues.get(ordered.device_id):
-            self._due[ordered.device_id] = None
+            self._set_due(ordered.device_id)
 
     def _leave(self, ordered: Ordered) -> None:
         """Take it out of its queue or its place, and with it what was due."""

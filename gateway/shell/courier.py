@@ -63,8 +63,7 @@ class Courier:
             self._forget(known.link, device_id)
         self._ways[device_id] = Way(link, frame.protocol, book_of(frame.protocol).address(frame), self._clock.now())
         self._carried.setdefault(link.link.link_id, set()).add(device_id)
-        if self._lane.desk.orders.wants(device_id):
-            self._lane.look_again()
+        self._look_soon(device_id)
 
     def doubted(self, device_id: str) -> None:
         """Two conversations of one tier claim to be this device: neither is given an order (R-61)."""
@@ -97,13 +96,19 @@ class Courier:
             await trio.sleep_forever()
 
     def look(self) -> None:
-        """Start on everything that is due and has a way."""
+        """Start on everything that became due, or whose device was heard again, and has a way."""
         if self._nursery is None or self._nursery.cancel_scope.cancel_called:
             return
-        for ordered in self._lane.desk.orders.due():
+        for ordered in self._lane.desk.orders.take_news():
             device = self._lane.desk.facts.device(ordered.device_id)
             if device is not None and ordered.device_id not in self._under_way:
                 self._try(ordered, device)
+
+    def _look_soon(self, device_id: str) -> None:
+        """There may be a way to this device now, if something is due to it."""
+        if self._lane.desk.orders.wants(device_id):
+            self._lane.desk.orders.look_again(device_id)
+            self._lane.look_again()
 
     def _try(self, ordered: Ordered, device: Device) -> None:
         """By the open conversation; else by text; else it waits, unless the conversation shows that it has no words for it."""
@@ -154,6 +159,7 @@ class Courier:
                     await link.send(data)
         finally:
             self._under_way.discard(ordered.device_id)
+            self._look_soon(ordered.device_id)
 
     def _is_outstanding(self, ordered: Ordered) -> bool:
         """The answer may have overtaken us, or a clock."""

@@ -30,6 +30,8 @@ from gateway.events import (
     DeviceAnswered,
     Event,
     FallbackSent,
+    OrderEnded,
+    OrderSent,
 )
 from gateway.model import Frame, Instant, Link, Proposal, Urgency
 from gateway.shell.bulkhead import LinkCounters, contained
@@ -345,3 +347,7 @@ def _tell_log(event: Event) -> None:
             _log.info("alarm.resolved alarm=%s outcome=%s", alarm_id, event.outcome)
         case AlarmClosed(alarm_id=alarm_id):
             _log.info("alarm.closed alarm=%s", alarm_id)
+        case OrderSent():
+            _log.info("order.sent order=%s alarm=%s via=%s attempt=%d", event.order_id, event.alarm_id or "none", event.via, event.attempt)
+        case OrderEnded():
+            _log.info("order.ended order=%s alarm=%s outcome=%s", event.order_id, event.alarm_id or "none", event.outcome)

@@ -59,6 +59,16 @@ async def test_a_text_goes_to_everybody_on_duty(autojump_clock, nursery, options
     assert (first["username"], first["password"], first["charset"]) == (["gw"], ["s3cret"], ["UTF-8"])
 
 
+async def test_an_order_by_text_goes_to_one_number_and_says_whether_it_was_taken(autojump_clock, nursery, options):
+    for kannel, taken in ((Kannel(), True), (Kannel(503, b"Temporal failure"), False)):
+        network = MemoryNetwork(nursery)
+        network.handlers["10.0.0.1"] = kannel.serve
+        fallback = Fallback(options, TrioClock(), network)
+        assert fallback.has_texts
+        assert await fallback.text_to("+32470000009", "WHERE#") is taken
+        assert [(asked["to"], asked["text"]) for asked in kannel.asked] == [(["+32470000009"], ["WHERE#"])]
+
+
 @pytest.mark.parametrize(
     "status, body, reason",
     [

@@ -50,6 +50,9 @@ def check(story: OrderStory) -> None:
     assert max(Counter(one.order.kind for one in waiting).values(), default=0) <= 1, "a newer one replaces the older"
     due = story.orders.due()
     assert len(due) <= 1 and all(one.state in LIVING for one in due)
+    for one in due:
+        story.orders.look_again("dev-1")
+        assert list(story.orders.take_news()) == [one] and list(story.orders.take_news()) == []
     assert bool(due) or not waiting or sent, "what waits and is not held up by another is due"
     assert all(one.attempts <= (1 if one.order.kind is OrderKind.TEXT else story.options.attempts_max) for one in every)
 
