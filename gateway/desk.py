@@ -39,7 +39,6 @@ from gateway.model import (
     Kind,
     Link,
     Order,
-    OrderKind,
     Proposal,
     Report,
     State,
@@ -47,7 +46,8 @@ from gateway.model import (
     UnitId,
     Urgency,
 )
-from gateway.orders import HAS_CENTRE, Ordered, OrderOptions, Orders, Speech, Speechless
+from gateway.order_desk import OrderDesk
+from gateway.orders import OrderOptions, Orders, Speech, Speechless
 from gateway.positions import LastFixes, apart_m, is_place
 from gateway.presses import mint_alarm_id, person_of, press_key
 from gateway.router.decide import Router
@@ -112,6 +112,7 @@ class Desk:
         self.identities = Identities(facts)
         self.supervision = Supervision(supervision_options)
         self.orders = Orders(order_options or OrderOptions(), speech or Speechless())
+        self.order_desk = OrderDesk(self.orders, self.alarms_fold, self.supervision, facts)
         self.counters: Counter[tuple[str, str, str]] = Counter()
         "(protocol, class, outcome) -> frames; received is their sum."
         self._options = alarm_options
@@ -549,15 +550,11 @@ class Desk:
 
     def give_orders(self, now: Instant) -> tuple[ev.Event, ...]:
         """What the alarms that changed ask of their devices: to be called when everything that concerns a centre is done."""
-        events: list[ev.Event] = []
-        for alarm_id in self.orders.looks():
-            alarm = self.alarms_fold.get(alarm_id)
-            device = self.facts.device(alarm.device_id) if alarm else None
-            if alarm is not None and device is not None:
-                person = person_of(alarm.device_id, alarm.case_ref)
-                own = [one for one in self.alarms_fold.followed(person) if one.device_id == alarm.device_id and one.state is not State.PENDING]
-                events += self._let(self.orders.follow(alarm, device, own[-1] if own else None, now), now)
-        return tuple(events)
+        return tuple(self._let(self.order_desk.give(now), now))
+
+    def ask_order(self, device_id: str, order: Order, actor: str, now: Instant) -> tuple[ev.Event, ...]:
+        """A person asks a device for something. Raises CommandError for what cannot be (``OrderDesk.ask``)."""
+        return tuple(self._let(self.order_desk.ask(device_id, order, actor, now, is_simulation=self._is_simulation), now))
 
     def order_sent(self, order_id: str, via: str, now: Instant) -> tuple[ev.Event, ...]:
         """Its bytes are about to leave. Empty: they must not, it is not its turn."""
@@ -566,37 +563,6 @@ class Desk:
     def order_unsayable(self, order_id: str, now: Instant) -> tuple[ev.Event, ...]:
         """The protocol that the device turned out to speak has no such order."""
         return tuple(self._let(self.orders.unsayable(order_id), now))
-
-    def orders_of(self, device_id: str) -> list[Ordered]:
-        """What a device was asked for, oldest first."""
-        return self.orders.of(device_id)
-
-    def alarms_of(self, device_id: str) -> list[Alarm]:
-        """The alarms of one device that are at hand, in the order in which they were raised."""
-        return [alarm for alarm in self.alarms_fold.all() if alarm.device_id == device_id]
-
-    def ask_order(self, device_id: str, order: Order, actor: str, now: Instant) -> tuple[ev.Event, ...]:
-        """A person asks a device for something. The last event is the ``OrderAsked``.
-
-        Raises: CommandError: unknown_device, no_such_order; no_alarm: nobody is located without an alarm (a unit's tracker is nobody),
-            and nothing is confirmed that no centre has accepted.
-        """
-        device = self.facts.device(device_id)
-        if device is None:
-            raise CommandError(f"no device {device_id}; `gateway device list` shows the known ones", code="unknown_device")
-        alarms = [alarm for alarm in self.alarms_of(device_id) if alarm.is_open]
-        if order.kind is OrderKind.CONFIRM:
-            alarms = [alarm for alarm in alarms if alarm.state in HAS_CENTRE]
-        if not alarms and (order.kind is OrderKind.CONFIRM or (order.kind is OrderKind.LOCATE and device.unit_id is None)):
-            raise CommandError(f"device {device_id} has no open alarm that allows a {order.kind} order", code="no_alarm")
-        alarm = alarms[-1] if alarms else None
-        if order.kind is OrderKind.CONFIRM and alarm is not None:
-            order = replace(order, kinds=alarm.kinds)
-        health = self.supervision.of(device_id)
-        self.orders.require_known(device, device.protocol or (health.protocol if health else None), order)
-        simulated = self._is_simulation or device.simulated
-        alarm_id = alarm.alarm_id if alarm else None
-        return tuple(self._let(self.orders.ask(device, order, actor, now, alarm_id=alarm_id, simulated=simulated), now))
 
     # ---------------------------------------------------------------------------------------------- units
 

@@ -32,8 +32,8 @@ class FrontDesk:
         self.open_test_window = desk.open_test_window
         self.viewed = desk.viewed
         self.ask_order = desk.ask_order
-        self.orders_of = desk.orders_of
-        self.alarms_of = desk.alarms_of
+        self.orders_of = desk.order_desk.of
+        self.alarms_of = desk.order_desk.alarms_of
         self.unit_moved = desk.unit_moved
         self.unit_status = desk.unit_status
         self.way = desk.way

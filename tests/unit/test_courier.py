@@ -107,7 +107,7 @@ async def home(options: OrderOptions | None = None, *, sync_s: float = 0.0, devi
     async with open_journal(Path("journal"), disk=disk, clock=clock, options=JournalOptions(segment_kib=64, reserve_mib=1)) as journal:
         story = Story()
         story.people.known["dev-1"] = device
-        story.desk.orders = Orders(options or OrderOptions(automatic=False), TableSpeech(has_sms=True))
+        story.desk.orders = story.desk.order_desk.orders = Orders(options or OrderOptions(automatic=False), TableSpeech(has_sms=True))
         lane = Lane(story.desk, journal, clock, Centre(), Human(), FallbackOptions(), Sender())
         ingest = Ingest(lane, clock)
         courier = Courier(lane, clock, fallback)  # type: ignore[arg-type]

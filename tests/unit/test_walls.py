@@ -41,13 +41,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "life": PURE,
     "alarms": PURE | {"life", "times", "positions", "presses"},
     "orders": PURE,
+    "order_desk": PURE | {"alarms", "orders", "presses", "supervision"},
     "story": PURE,
     "journal": PURE,
     "router": PURE | {"positions"},
     "delivery": PURE,
     "registry": PURE | {"journal"},
     "api": PURE | {"journal", "delivery", "orders", "protocols", "registry"},
-    "desk": PURE | {"alarms", "delivery", "identity", "life", "limits", "orders", "positions", "presses", "router",
+    "desk": PURE | {"alarms", "delivery", "identity", "life", "limits", "order_desk", "orders", "positions", "presses", "router",
              "supervision", "times"},
 }
 "Room -> rooms it may import besides itself and every room's options. Imports point down; nothing points back."
