@@ -19,7 +19,7 @@ from gateway.errors import CommandError
 from gateway.life import PRESSABLE, begun, changed
 from gateway.model import ENDED, LIFE, OUTCOMES, PRE, TECH, Alarm, Case, Device, Fix, Instant, Kind, Networks, Report, Seen, State, Trust
 from gateway.positions import is_place, is_plausible
-from gateway.presses import COPY_WINDOW_US, Press, Presses, mint_alarm_id, person_of, press_key
+from gateway.presses import COPY_WINDOW_US, Press, Presses, Switches, mint_alarm_id, person_of, press_key
 from gateway.times import DeviceTime
 
 SECOND_US = 1_000_000
@@ -85,6 +85,7 @@ class Alarms:
         self._last_of: dict[str, str] = {}
         "device id -> its newest alarm"
         self._presses = Presses()
+        self._switches = Switches()
         self._windows: dict[str, int] = {}
         "device id -> monotonic end of its test window"
         self._deadlines: Deadlines[tuple[str, str]] = Deadlines()
@@ -120,14 +121,16 @@ class Alarms:
 
     def sighted(self, sighting: Sighting) -> Iterator[ev.Event]:
         """Everything that one report changes."""
-        kinds = sighting.report.kinds
+        kinds, device_id, mono_us = sighting.report.kinds, sighting.device.device_id, sighting.now.mono_us
         raised: str | None = None
         is_copy = False
+        is_still_set = self._switches.is_still_set(device_id, sighting.report, mono_us)
+        self._switches.heard(device_id, sighting.report, mono_us)
         for alarm in self.open_of(sighting.person):
             if alarm.device_silent and alarm.tracking != "OFF" and alarm.state in PRESSABLE:
                 yield ev.DeviceHeard(alarm.alarm_id)
         if kinds & (LIFE | Kind.TEST_PRESS):
-            raised, is_copy = yield from self._pressed(sighting)
+            raised, is_copy = yield from self._pressed(sighting, is_still_set)
         elif kinds & (Kind.PRE_ALARM | Kind.TIMER_STARTED):
             raised = yield from self._counting_down(sighting)
         if kinds & (Kind.CANCEL_CLAIM | Kind.TIMER_CANCELLED):
@@ -138,9 +141,9 @@ class Alarms:
             if alarm.alarm_id != raised:
                 yield from self._followed(sighting, alarm)
 
-    def _pressed(self, sighting: Sighting) -> Generator[ev.Event, None, tuple[str | None, bool]]:
+    def _pressed(self, sighting: Sighting, is_still_set: bool) -> Generator[ev.Event, None, tuple[str | None, bool]]:
         """Copy, repeat, or a new alarm; returns the id of a new one, and whether every word of it was known."""
-        if sighting.report.standing and self._presses.still_stands(sighting.person, sighting.now.mono_us):
+        if is_still_set:
             # A switch that is still set is not pressed again; whoever never heard of it raises it all the same.
             return None, False
         key = press_key(sighting.device.device_id, sighting.report, sighting.raw)

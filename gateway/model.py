@@ -218,7 +218,7 @@ class Report:
     standing: bool = False
     """The alarm stands in a routine record, without an event of its own: still set rather than pressed again.
 
-    It raises an alarm when the device has none; it is no repeated press while there is one."""
+    It is a press when the switch was not set before (see ``presses.Switches``), and no repeated one as long as it stays set."""
     cells: tuple[Cell, ...] = ()
     wifi: tuple[Wifi, ...] = ()
     text: str | None = field(default=None, repr=False)

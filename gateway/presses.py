@@ -13,13 +13,13 @@ import hashlib
 from collections import deque
 from dataclasses import dataclass
 
-from gateway.model import Report
+from gateway.model import LIFE, Kind, Report
 from gateway.times import DeviceTime
 
 COPY_WINDOW_US = 60_000_000
 "Presses over different transports within this time are one; identical payloads without identity as well."
 STANDING_GAP_US = 2 * 3600 * 1_000_000
-"A switch not heard of for so long may have been set anew, with the record of the press lost on the way."
+"A switch not heard of for so long may have been set anew, with the record of its release lost on the way."
 KEPT_US = 48 * 3600 * 1_000_000
 "How long a press is remembered (the promise is 24 h)."
 KEPT_MAX = 256
@@ -84,14 +84,6 @@ class Presses:
             presses.popleft()
         presses.append(press)
 
-    def still_stands(self, person: str, now_mono_us: int) -> bool:
-        """Whether a switch that is set belongs to a press that we know: seen without a gap of ``STANDING_GAP_US`` since."""
-        presses = self._by_person.get(person)
-        if not presses or now_mono_us - presses[-1].seen_mono_us > STANDING_GAP_US:
-            return False
-        presses[-1].seen_mono_us = now_mono_us
-        return True
-
     def same_key(self, person: str, key: str) -> Press | None:
         """The newest known press with this identity."""
         return next((press for press in reversed(self._by_person.get(person, ())) if press.key == key), None)
@@ -109,3 +101,56 @@ class Presses:
             if apart_us <= COPY_WINDOW_US and (best is None or apart_us < best[0]):
                 best = (apart_us, press)
         return best[1] if best else None
+
+
+# ----------------------------------------------------------------------------------------- switches that stay set
+
+_SAYS_NO_STATE = Kind.LOGIN | Kind.CONFIG_REPLY | Kind.DEVICE_ACK
+"What tells nothing of how a device is: its silence about a switch is no release."
+
+
+@dataclass(frozen=True, slots=True)
+class _Set:
+    """The switches of one device that are set."""
+
+    kinds: Kind
+    is_dated: bool | None
+    "Whether the records that tell of them carry a time; None: none of them has come yet."
+    seen_mono_us: int
+
+
+class Switches:
+    """Whose alarm switch is set just now, so that a level is pressed once, and again as soon as it was released.
+
+    A switch is released by a live record of the kind that told of it (with or without a time of its own) which tells no alarm:
+    a heartbeat says nothing about a bit that stands in positions. In memory alone: whoever restarts hears of a set switch as
+    of a press, because nobody knows whether it was released meanwhile.
+    """
+
+    def __init__(self) -> None:
+        self._set: dict[str, _Set] = {}
+        "By device, the one not heard of for longest first."
+
+    def is_still_set(self, device_id: str, report: Report, now_mono_us: int) -> bool:
+        """Whether a record tells only of switches that were set before, without a gap of ``STANDING_GAP_US``."""
+        known = self._set.get(device_id)
+        if known is None or not report.standing or now_mono_us - known.seen_mono_us > STANDING_GAP_US:
+            return False
+        return not report.kinds & LIFE & ~known.kinds
+
+    def heard(self, device_id: str, report: Report, now_mono_us: int) -> None:
+        """Keep what a record says of its device's switches."""
+        alarms, is_dated = report.kinds & LIFE, report.event_at_us is not None
+        known = self._set.get(device_id)
+        if report.standing and alarms:
+            self._keep(device_id, _Set(alarms | known.kinds if known and report.stored else alarms, is_dated, now_mono_us))
+        elif alarms:
+            self._keep(device_id, _Set(alarms | known.kinds, known.is_dated, now_mono_us) if known else _Set(alarms, None, now_mono_us))
+        elif known and known.is_dated is is_dated and not report.stored and not report.kinds & _SAYS_NO_STATE:
+            del self._set[device_id]
+
+    def _keep(self, device_id: str, switches: _Set) -> None:
+        self._set.pop(device_id, None)
+        self._set[device_id] = switches
+        while switches.seen_mono_us - next(iter(self._set.values())).seen_mono_us > STANDING_GAP_US:
+            del self._set[next(iter(self._set))]

@@ -1,6 +1,7 @@
 """The life of an alarm: what joins, what is new, what ends it, and that nothing else does."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -71,6 +72,53 @@ def test_a_switch_that_is_still_set_raises_once_and_never_again() -> None:
     story.wait(600)
     assert story.sight(Kind.SOS_BUTTON, ago_s=0, standing=True) == []
     assert story.press(ago_s=0) != first.alarm_id
+
+
+def test_a_switch_that_was_released_raises_again_as_soon_as_it_is_set() -> None:
+    story = Story()
+    story.resolve(story.press(ago_s=0, standing=True))
+    story.wait(60)
+    assert story.sight(Kind.SOS_BUTTON, ago_s=0, standing=True) == []
+    story.sight(Kind.POSITION, ago_s=0)
+    story.wait(60)
+    assert names(story.sight(Kind.SOS_BUTTON, ago_s=0, standing=True)) == ["AlarmRaised"]
+
+
+@pytest.mark.parametrize(
+    "silence", [{"kinds": Kind.HEARTBEAT}, {"kinds": Kind.LOGIN, "ago_s": 0}, {"kinds": Kind.POSITION, "ago_s": 9, "stored": True}]
+)
+def test_what_says_nothing_of_a_switch_does_not_release_it(silence: dict[str, Any]) -> None:
+    story = Story()
+    story.resolve(story.press(ago_s=0, standing=True))
+    story.wait(60)
+    story.sight(**silence)
+    assert story.sight(Kind.SOS_BUTTON, ago_s=0, standing=True) == []
+
+
+def test_heartbeats_release_a_switch_that_stands_in_heartbeats_and_positions_do_not() -> None:
+    story = Story()
+    story.resolve(story.press(ago_s=0))
+    story.wait(60)
+    story.sight(Kind.POSITION, ago_s=0)
+    assert story.sight(Kind.SOS_BUTTON, standing=True) == []
+    story.sight(Kind.POSITION, ago_s=0)
+    assert story.sight(Kind.SOS_BUTTON, standing=True) == []
+    story.sight(Kind.HEARTBEAT)
+    assert names(story.sight(Kind.SOS_BUTTON, standing=True)) == ["AlarmRaised"]
+
+
+def test_a_switch_of_one_device_hides_no_press_of_another() -> None:
+    story = Story()
+    story.resolve(story.press(ago_s=0, device="dev-2"))
+    story.wait(600)
+    assert names(story.sight(Kind.SOS_BUTTON, ago_s=0, standing=True)) == ["AlarmRaised"]
+
+
+def test_another_alarm_beside_a_switch_that_stands_is_a_press() -> None:
+    story = Story()
+    story.resolve(story.press(ago_s=0, standing=True))
+    story.wait(60)
+    assert names(story.sight(Kind.SOS_BUTTON | Kind.FALL, ago_s=0, standing=True)) == ["AlarmRaised"]
 
 
 def test_a_switch_that_was_silent_for_hours_raises_again() -> None:
