@@ -2,14 +2,15 @@
 
 Paper: "MEITRACK GPRS Protocol" of Meitrack, Shenzhen. A frame is ``$$flag length,IMEI,type,body*checksum`` and CR LF; the length
 counts from the first comma to the end, the checksum is the sum of all bytes up to the star. Binary bodies may hold any byte, so a
-frame is delimited by its length alone. This file delimits, checks and answers; records are read in ``meitrack_records.py``.
+frame of theirs is delimited by its length alone. This file delimits, checks and answers; records are read in ``meitrack_records.py``.
 Witnesses in ``tests/vectors/meitrack.json``:
 
 * Reports as text (``sos``), stored ones with a counter (``sos-stored``), binary batches of two kinds (``ccc-three``, ``cce-two``).
 * Event 1 is the SOS key, unless the settings say that input 1 is wired to something else: ``input-1-is-no-key``
   (``input1=door``); another input may be the key: ``input-3-is-the-key`` (``input3=sos``).
 * The battery's scale depends on the model: ``battery-mt90``, ``battery-mvt380``. One that cannot be a voltage is left out.
-* Some firmware counts two bytes too many: ``length-miscounted``.
+* Some firmware miscounts the length of a text. Its line end says where it is over, and its checksum that it is whole:
+  ``length-miscounted``, ``length-miscounted-short``.
 * Only batches of type CCC and logins (AAC) are answered: ``login``.
 
 Not supported: photos (D00), sensors behind the battery.
@@ -32,8 +33,11 @@ HEADER_BEGUN: Final = re.compile(rb"\$(?:\$(?:[A-z][0-9]{0,4})?)?")
 TAIL: Final = re.compile(rb"\*([0-9A-Fa-f]{2})\r\n")
 TAIL_BYTES: Final = 5
 "Star, checksum, CR, LF."
-MISCOUNT_BYTES: Final = 2
-"Firmware that promises two bytes more than it sends, under a right checksum (``length-miscounted``)."
+LINE: Final = re.compile(rb"[\x20-\x23\x25-\x7e]*\*([0-9A-Fa-f]{2})\r\n")
+LINE_BEGUN: Final = re.compile(rb"[\x20-\x23\x25-\x7e]*\r?")
+"The rest of a text, which holds neither a line end nor the sign that begins the next frame."
+MISCOUNT_BYTES: Final = 16
+"How far the length of a text may be off; those seen promise one or two bytes too many."
 FRAME_BYTES_MAX: Final = 4096
 "Guard; parts of photos have 1,100 bytes."
 IMEI: Final = re.compile(rb"[0-9]{8,16}")
@@ -121,21 +125,30 @@ def recognise(data: bytes) -> int:
 
 
 def frame_shape(data: bytes, at: int) -> tuple[Shape, int]:
-    """What begins at ``at``. The end may come earlier than promised, where the checksum agrees (see ``MISCOUNT_BYTES``)."""
+    """What begins at ``at``: a text up to its line end, a body of any bytes by its length."""
     header = HEADER.match(data, at)
     if header is None:
         begun = HEADER_BEGUN.match(data, at)
         return (Shape.WAIT, 0) if begun and begun.end() == len(data) else (Shape.NOISE, 1)
     promised = header.end() - 1 - at + int(header[2])
-    if not header.end() - at + TAIL_BYTES + MISCOUNT_BYTES <= promised <= FRAME_BYTES_MAX:
+    if not header.end() - at + TAIL_BYTES <= promised <= FRAME_BYTES_MAX:
         return Shape.NOISE, 1
-    for size in (promised - MISCOUNT_BYTES, promised):
-        if len(data) - at < size:
-            return Shape.WAIT, 0
-        tail = TAIL.match(data, at + size - TAIL_BYTES)
-        if tail and sum8(data[at : at + size - TAIL_BYTES + 1]) == int(tail[1], 16):
-            return Shape.FRAME, size
-    return (Shape.SPOILT, promised) if tail else (Shape.NOISE, 1)
+    line = LINE.match(data, header.end())
+    end = line.end() - at if line else 0
+    if not is_counted(end, promised):
+        end = promised
+    if len(data) - at < end:
+        return Shape.WAIT, 0
+    tail = TAIL.match(data, at + end - TAIL_BYTES)
+    if tail:
+        return (Shape.FRAME if sum8(data[at : at + end - TAIL_BYTES + 1]) == int(tail[1], 16) else Shape.SPOILT), end
+    is_open = is_counted(len(data) - at, promised) and LINE_BEGUN.fullmatch(data, header.end()) is not None
+    return (Shape.WAIT, 0) if is_open else (Shape.NOISE, 1)
+
+
+def is_counted(size: int, promised: int) -> bool:
+    """Whether a text of ``size`` bytes may say that it has ``promised``."""
+    return abs(promised - size) <= MISCOUNT_BYTES
 
 
 def message_untrusted(raw: bytes, *, is_checked: bool = True) -> Message:
@@ -144,7 +157,8 @@ def message_untrusted(raw: bytes, *, is_checked: bool = True) -> Message:
     if header is None:
         raise FrameError(Reason.FRAMING, 0, "does not begin with $$, a letter, a length and a comma")
     size, promised = len(raw), header.end() - 1 + int(header[2])
-    if promised - size not in (0, MISCOUNT_BYTES) or size > FRAME_BYTES_MAX:
+    is_text = LINE.fullmatch(raw, header.end()) is not None
+    if size > FRAME_BYTES_MAX or not (promised == size or (is_text and is_counted(size, promised))):
         raise FrameError(Reason.LENGTH, 3, f"the frame says {promised} bytes, {size} found; at most {FRAME_BYTES_MAX} are possible")
     tail = TAIL.fullmatch(raw, max(0, size - TAIL_BYTES))
     if tail is None:
