@@ -19,7 +19,7 @@ from dataclasses import replace
 from typing import Final, NamedTuple
 
 from gateway.errors import FrameError, Reason
-from gateway.model import LIFE, Frame, Kind, Report
+from gateway.model import LIFE, Kind, Report
 from gateway.protocols.eelink_packages import report_untrusted
 from gateway.protocols.octets import bcd_digits, u16be
 from gateway.protocols.stream import Content, Shape, StreamSession
@@ -121,15 +121,12 @@ class Session(StreamSession):
                 return report
         return None
 
-    def read_one(self, raw: bytes, now_us: int) -> Frame:
-        """One frame. An alarm in a damaged envelope keeps the identity beside it."""
-        frame = super().read_one(raw, now_us)
-        if frame.unverified is None:
-            return frame
+    def named(self, raw: bytes) -> str | None:
+        """The identity in the envelope."""
         try:
-            return replace(frame, device=imei_untrusted(raw[6:ENVELOPE_HEADER_BYTES], 6))
+            return imei_untrusted(raw[6:ENVELOPE_HEADER_BYTES], 6)
         except FrameError:
-            return frame
+            return None
 
 
 def recognise(data: bytes) -> int:

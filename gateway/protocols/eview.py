@@ -15,11 +15,10 @@ Not supported: configuration, system control and firmware (accepted and acknowle
 """
 
 import re
-from dataclasses import replace
 from typing import Final
 
 from gateway.errors import FrameError, Reason
-from gateway.model import LIFE, NO_KIND, Frame, Kind, Report
+from gateway.model import LIFE, NO_KIND, Kind, Report
 from gateway.protocols.eview_keys import Key, keys_until, records_of, report_of
 from gateway.protocols.octets import crc16_xmodem, luhn_holds, u16le
 from gateway.protocols.stream import Content, Shape, StreamSession
@@ -107,11 +106,10 @@ class Session(StreamSession):
         reports = (report_of(record) for record in records_of(keys))
         return next((report for report in reports if report.kinds & LIFE), None)
 
-    def read_one(self, raw: bytes, now_us: int) -> Frame:
-        """One frame. An alarm in a damaged one keeps the identity beside it, if that still has its check digit."""
-        frame = super().read_one(raw, now_us)
-        named = first_imei(raw[HEADER_BYTES:]) if frame.unverified else None
-        return replace(frame, device=named) if named and luhn_holds(named) else frame
+    def named(self, raw: bytes) -> str | None:
+        """The first key's identity, if that still has its check digit."""
+        imei = first_imei(raw[HEADER_BYTES:])
+        return imei if imei and luhn_holds(imei) else None
 
 
 def recognise(data: bytes) -> int:

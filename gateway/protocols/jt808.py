@@ -16,7 +16,6 @@ Not supported: encrypted bodies (refused), pictures, bodies of 0x0702 and 0x0900
 """
 
 import re
-from dataclasses import replace
 from typing import Final, NamedTuple
 
 from gateway.errors import FrameError, Reason
@@ -171,16 +170,17 @@ class Session(StreamSession):
         return super().read(raw, now_us)
 
     def read_one(self, raw: bytes, now_us: int) -> Frame:
-        """One frame. An alarm in a damaged one keeps the identity beside it."""
+        """One frame."""
         if self.transport != "udp":
             self._begin(raw)
-        frame = super().read_one(raw, now_us)
-        if frame.unverified is None:
-            return frame
+        return super().read_one(raw, now_us)
+
+    def named(self, raw: bytes) -> str | None:
+        """The identity in the header."""
         try:
-            return replace(frame, device=identity_untrusted(message_untrusted(raw[start_of(raw) :], is_checked=False).identity))
+            return identity_untrusted(message_untrusted(raw[start_of(raw) :], is_checked=False).identity)
         except FrameError:
-            return frame
+            return None
 
     def _begin(self, raw: bytes) -> None:
         """What comes again (sent twice, or read anew with the device's settings) is judged and answered as it was the first time."""

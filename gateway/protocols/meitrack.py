@@ -17,11 +17,10 @@ Not supported: photos (D00), sensors behind the battery.
 """
 
 import re
-from dataclasses import replace
 from typing import Final, NamedTuple
 
 from gateway.errors import FrameError, Reason
-from gateway.model import LIFE, Frame, Kind, Report
+from gateway.model import LIFE, Kind, Report
 from gateway.protocols.meitrack_records import batch_untrusted, list_untrusted, text_report
 from gateway.protocols.octets import sum8
 from gateway.protocols.stream import Content, Shape, StreamSession
@@ -101,12 +100,9 @@ class Session(StreamSession):
             return None
         return next((report for report in reports if report.kinds & LIFE & ~Kind.UNKNOWN_ALARM), None)
 
-    def read_one(self, raw: bytes, now_us: int) -> Frame:
-        """One frame. An alarm in a damaged one keeps the identity beside it."""
-        frame = super().read_one(raw, now_us)
-        if frame.unverified is None:
-            return frame
-        return replace(frame, device=message_untrusted(raw, is_checked=False).imei.decode("ascii"))
+    def named(self, raw: bytes) -> str | None:
+        """The identity in the header."""
+        return message_untrusted(raw, is_checked=False).imei.decode("ascii")
 
 
 def recognise(data: bytes) -> int:

@@ -88,6 +88,13 @@ class StreamSession(ABC):
         """The alarm that is readable in a frame refused for ``error``; None for everything else."""
         return None
 
+    def named(self, raw: bytes) -> str | None:
+        """The device that a refused frame names, in which an alarm is readable; None: the one that the connection knows.
+
+        Called only beside an ``unverified`` report. It does not become the connection's: nothing in the frame is proven.
+        """
+        return None
+
     def is_behind(self, at: int) -> bool:
         """Does ``shape`` look for a whole frame behind the beginning of one that is still incomplete?"""
         return at > self._start
@@ -188,7 +195,8 @@ class StreamSession(ABC):
         try:
             reports, reply = self.content_untrusted(raw, now_us)
         except FrameError as error:
-            return refused(self.NAME, self.transport, raw, error, self.device, self.unverified(raw, error, now_us))
+            alarm = self.unverified(raw, error, now_us)
+            return refused(self.NAME, self.transport, raw, error, (alarm and self.named(raw)) or self.device, alarm)
         return Frame(self.NAME, self.transport, raw, self.device, reports, reply)
 
     def _parts(self, raw: bytes) -> list[bytes]:

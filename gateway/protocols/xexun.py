@@ -16,11 +16,10 @@ an alarm is an alarm that we do not know (``keyword-unknown-alarm``), any other 
 """
 
 import re
-from dataclasses import replace
 from typing import Final
 
 from gateway.errors import FrameError, Reason
-from gateway.model import LIFE, NO_KIND, Cell, Fix, Frame, Kind, Report
+from gateway.model import LIFE, NO_KIND, Cell, Fix, Kind, Report
 from gateway.protocols.fields import KMH_PER_KNOT, calls_for_help, course, day_first_us, decimal, field, fix, hexadecimal, minutes_e7, speed, whole
 from gateway.protocols.octets import xor8
 from gateway.protocols.stream import Content, Shape, StreamSession
@@ -105,11 +104,10 @@ class Session(StreamSession):
         report = report_of(raw, imei, None) if imei and error.reason is Reason.CHECKSUM else None
         return report if report and report.kinds & LIFE else None
 
-    def read_one(self, raw: bytes, now_us: int) -> Frame:
-        """One sentence. An alarm beside a spoilt one keeps its identity, which the sum does not cover either."""
-        frame = super().read_one(raw, now_us)
-        imei = IMEI.search(raw) if frame.unverified else None
-        return replace(frame, device=imei[1].decode()) if imei else frame
+    def named(self, raw: bytes) -> str | None:
+        """The identity at the end, which the sum does not cover either."""
+        imei = IMEI.search(raw)
+        return imei[1].decode() if imei else None
 
 
 def recognise(data: bytes) -> int:

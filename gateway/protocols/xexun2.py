@@ -14,11 +14,10 @@ reading of that record, whose alarm stands in front of them (``sos-place-unknown
 """
 
 import re
-from dataclasses import replace
 from typing import Final
 
 from gateway.errors import FrameError, Reason
-from gateway.model import LIFE, Frame, Kind, Report
+from gateway.model import LIFE, Kind, Report
 from gateway.protocols.octets import luhn_holds, u16be
 from gateway.protocols.stream import Content, Shape, StreamSession
 from gateway.protocols.xexun2_records import records_untrusted
@@ -91,11 +90,10 @@ class Session(StreamSession):
         reports, _ = records_untrusted(plain[HEADER_BYTES:], HEADER_BYTES)
         return next((report for report in reports if report.kinds & LIFE), None)
 
-    def read_one(self, raw: bytes, now_us: int) -> Frame:
-        """One frame. An alarm in a damaged one keeps its identity, if that still has its check digit."""
-        frame = super().read_one(raw, now_us)
-        imei = imei_of(unstuffed(raw[2:])) if frame.unverified else None
-        return replace(frame, device=imei) if imei and luhn_holds(imei) else frame
+    def named(self, raw: bytes) -> str | None:
+        """The header's identity, if that still has its check digit."""
+        imei = imei_of(unstuffed(raw[2:]))
+        return imei if imei and luhn_holds(imei) else None
 
 
 def recognise(data: bytes) -> int:

@@ -15,11 +15,10 @@ import math
 import re
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Final, NamedTuple
 
 from gateway.errors import FrameError, Reason
-from gateway.model import LIFE, NO_KIND, Fix, Frame, Kind, Report
+from gateway.model import LIFE, NO_KIND, Fix, Kind, Report
 from gateway.protocols.fields import E7, fix
 from gateway.protocols.octets import crc16_ccitt_false, luhn_holds, u16be, u32be
 from gateway.protocols.stream import Content, Shape, StreamSession
@@ -113,11 +112,10 @@ class Session(StreamSession):
         reports = (report_of(record, None) for record in records_of(elements))
         return next((report for report in reports if report.kinds & LIFE), None)
 
-    def read_one(self, raw: bytes, now_us: int) -> Frame:
-        """One frame. An alarm in a damaged one keeps its identity, if that still has its check digit."""
-        frame = super().read_one(raw, now_us)
-        imei = imei_of(raw) if frame.unverified else None
-        return replace(frame, device=imei) if imei and luhn_holds(imei) else frame
+    def named(self, raw: bytes) -> str | None:
+        """The header's identity, if that still has its check digit."""
+        imei = imei_of(raw)
+        return imei if imei and luhn_holds(imei) else None
 
 
 def recognise(data: bytes) -> int:
