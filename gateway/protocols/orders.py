@@ -13,6 +13,7 @@ from gateway.protocols import (
     queclink_orders,
     sms_orders,
     teltonika_orders,
+    tk103_orders,
     watch_orders,
 )
 from gateway.protocols.order_book import OrderBook
@@ -28,6 +29,7 @@ ORDER_BOOKS = {
     "meitrack": meitrack_orders.BOOK,
     "watch": watch_orders.BOOK,
     "gps103": gps103_orders.BOOK,
+    "tk103": tk103_orders.BOOK,
     "jt808": jt808_orders.BOOK,
     "laipac": laipac_orders.BOOK,
 }
