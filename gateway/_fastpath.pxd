@@ -31,6 +31,7 @@ cdef enum:
     REPLY_BYTES_MAX = 128
     DEVICE_BYTES_MAX = 32
     NESTED_MAX = 8  # stream.NESTED_MAX
+    BEHIND_BYTES_MAX = 2048  # stream.BEHIND_BYTES_MAX
     KERNELS_MAX = 16
 
 cdef struct CellReading:

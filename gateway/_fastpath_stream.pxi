@@ -105,17 +105,19 @@ cdef Py_ssize_t whole_frame_behind(const Kernel *kernel, const uint8_t *data, Py
     """How far ahead a whole frame begins inside the one that is still incomplete; 0 if none does."""
     cdef Split *split = &line.split
     cdef Py_ssize_t at = start_from(kernel, data, length, split.start + max(1, split.looked))
-    cdef Py_ssize_t size = 0
+    cdef Py_ssize_t size = 0, stop = length, first_waiting = length
+    cdef int tried = 0
     cdef Shape shape
-    while at < length:
+    while at < stop and tried < NESTED_MAX:
         shape = shape_at(kernel, data, length, at, line, &size)
         if shape == FRAME:
             return at - split.start
-        if shape == WAIT or split.nested >= NESTED_MAX:
-            break
-        split.nested += shape == SPOILT
+        if shape == WAIT and first_waiting > at:
+            first_waiting = at
+            stop = min(stop, at + BEHIND_BYTES_MAX)
+        tried += shape != NOISE
         at = start_from(kernel, data, length, at + (size if shape == NOISE else 1))
-    split.looked = <int32_t> (at - split.start)
+    split.looked = <int32_t> (min(at, first_waiting) - split.start)
     return 0
 
 

@@ -18,6 +18,9 @@ from gateway.protocols.base import NOTHING_KNOWN, DeviceSettings, refused
 NESTED_MAX: Final = 8
 "Frames with a wrong checksum that may begin inside one another before the outermost is dropped whole: bounds the work."
 
+BEHIND_BYTES_MAX: Final = 2_048
+"How far the search for a whole frame goes on behind a second incomplete one: a truncated frame and an alarm fit into it."
+
 
 class Shape(enum.Enum):
     """What bytes that begin like a frame turn out to be."""
@@ -168,17 +171,22 @@ class StreamSession(ABC):
             self._nested = 0
 
     def _whole_frame_behind(self) -> int:
-        """How far ahead a whole frame begins inside the one that is still incomplete; 0 if none does."""
-        at = self._start_from(self._start + max(1, self._looked))
-        while at < len(self._buffer):
+        """How far ahead a whole frame begins inside the one that is still incomplete; 0 if none does.
+
+        Another one that is incomplete hides nothing either, but the search behind it is begun again with every piece that
+        arrives: so it is short.
+        """
+        at, stop, tried = self._start_from(self._start + max(1, self._looked)), len(self._buffer), 0
+        first_waiting = stop
+        while at < stop and tried < NESTED_MAX:
             shape, size = self.shape(self._buffer, at)
             if shape is Shape.FRAME:
                 return at - self._start
-            if shape is Shape.WAIT or self._nested >= NESTED_MAX:
-                break
-            self._nested += shape is Shape.SPOILT
+            if shape is Shape.WAIT and first_waiting > at:
+                first_waiting, stop = at, min(stop, at + BEHIND_BYTES_MAX)
+            tried += shape is not Shape.NOISE
             at = self._start_from(at + (size if shape is Shape.NOISE else 1))
-        self._looked = at - self._start
+        self._looked = min(at, first_waiting) - self._start
         return 0
 
     # ---------------------------------------------------------------------------------------- one message
