@@ -24,8 +24,10 @@ from gateway.protocols.stream import Content, Shape, StreamSession
 NAME: Final = "minifinder"
 
 FRAME_BYTES_MAX: Final = 512
-FIRMWARE_CHARS_MAX: Final = 32
 "Guard: the longest one seen has 90."
+FIRMWARE_CHARS_MAX: Final = 32
+COURSE_MAX_DEG: Final = 360
+"Above, the device says that it does not know: told as 0, and noted."
 HEAD: Final = re.compile(rb"![1345A-D](?=[,;])")
 BOUNDARY: Final = re.compile(rb"[!;]")
 WHOLE: Final = re.compile(r"!([1345A-D])(?:,([^!;]*))?;")
@@ -122,6 +124,9 @@ def position_of(kind: str, fields: list[str]) -> Report:
     if at_us is None:
         unread.append("time")
     flags, kinds = (None, NO_KIND) if kind == "A" else flags_of(field(fields, 6), unread)
+    degrees = None if kind == "A" else decimal(field(fields, 5))
+    if degrees is not None and degrees > COURSE_MAX_DEG:
+        unread.append("course")
     place = place_of(kind, fields, at_us, flags or 0)
     lat_e7, lon_e7 = degrees_e7(field(fields, 2)), degrees_e7(field(fields, 3))
     if not on_globe(lat_e7, lon_e7) and (lat_e7, lon_e7) != (0, 0):
@@ -162,7 +167,7 @@ def place_of(kind: str, fields: list[str], at_us: int | None, flags: int) -> Fix
     return fix(
         lat_e7, lon_e7, at_us, has_fix or is_approximate, source="network" if is_approximate and not has_fix else "gnss",
         altitude_m=decimal(field(fields, 7)), speed_kmh=speed(field(fields, 4)),
-        course_deg=0.0 if degrees is not None and degrees > 360 else course(field(fields, 5)),  # Above: the device's word for "not known".
+        course_deg=0.0 if degrees is not None and degrees > COURSE_MAX_DEG else course(field(fields, 5)),
         satellites=None if kind == "C" else whole(field(fields, 9), 255),
     )  # fmt: skip
 

@@ -29,15 +29,15 @@ NAME: Final = "xexun"
 SENTENCE_BYTES_MAX: Final = 512
 "Guard: the longest one seen has 190."
 
-HEAD: Final = re.compile(rb"(?:[0-9]{12})?,[^,\r\n]{0,32},(?:G[PN]RMC,|,[FL],)|G[PN]RMC,")
+HEAD: Final = re.compile(rb"(?:[0-9]{6,16})?,[^,\r\n]{0,32},(?:G[ABLNP]RMC,|,[FL],)|G[ABLNP]RMC,")
 "Serial number and phone number, then RMC or, without one, the signal; or RMC alone."
 HEAD_BEGUN: Final = re.compile(
-    rb"[0-9]{0,12}|(?:[0-9]{12})?,[^,\r\n]{0,32}(?:,(?:G(?:[PN](?:R(?:MC?)?)?)?|,[FL]?)?)?|G(?:[PN](?:R(?:MC?)?)?)?"
+    rb"[0-9]{0,16}|(?:[0-9]{6,16})?,[^,\r\n]{0,32}(?:,(?:G(?:[ABLNP](?:R(?:MC?)?)?)?|,[FL]?)?)?|G(?:[ABLNP](?:R(?:MC?)?)?)?"
 )
-NEXT_HEAD: Final = re.compile(rb"(?:[0-9]{12},[^,\r\n]{0,32},)?G[PN]RMC,|[0-9]{12},[^,\r\n]{0,32},,[FL],")
+NEXT_HEAD: Final = re.compile(rb"(?:[0-9]{12},[^,\r\n]{0,32},)?G[ABLNP]RMC,|[0-9]{12},[^,\r\n]{0,32},,[FL],")
 IMEI: Final = re.compile(rb"imei:([0-9]{15})(?![0-9])")
 LINE_END: Final = re.compile(rb"[\r\n]")
-SENTENCE: Final = re.compile(rb"(G[PN]RMC,[^*]*)\*([0-9A-Fa-f]{2})(?![0-9A-Fa-f])")
+SENTENCE: Final = re.compile(rb"(G[ABLNP]RMC,[^*]*)\*([0-9A-Fa-f]{2})(?![0-9A-Fa-f])")
 VOLTAGE: Final = re.compile(r"[FL]:([0-9]{1,2}(?:\.[0-9]{1,3})?)V(?:/.*)?")
 "F full or L low, and what some devices measure besides."
 
@@ -51,8 +51,8 @@ KEYWORDS: Final = {
 class Session(StreamSession):
     """One connection of a tracker.
 
-    serial yymmddhhmmss, phone, the RMC sentence with its checksum, F or L (signal), keyword, imei:15 digits, satellites, metres,
-    F or L:volts, charging, length, check number, MCC, MNC, LAC (hex), cell (hex).
+    serial yymmddhhmmss (some write more or fewer digits), phone, the RMC sentence with its checksum, F or L (signal), keyword,
+    imei:15 digits, satellites, metres, F or L:volts, charging, length, check number, MCC, MNC, LAC (hex), cell (hex).
     """
 
     NAME = NAME
@@ -124,8 +124,8 @@ def identity_untrusted(raw: bytes) -> re.Match[bytes]:
     """Where the IMEI stands."""
     if len(raw) > SENTENCE_BYTES_MAX:
         raise FrameError(Reason.LENGTH, SENTENCE_BYTES_MAX, f"{len(raw)} bytes; at most {SENTENCE_BYTES_MAX} are possible")
-    if not HEAD.match(raw):
-        raise FrameError(Reason.FRAMING, 0, "begins with neither serial and phone number nor RMC")
+    if not HEAD.search(raw):
+        raise FrameError(Reason.FRAMING, 0, "neither serial and phone number nor RMC at the front")
     imei = IMEI.search(raw)
     if imei is None:
         raise FrameError(Reason.IDENTITY, len(raw), "no imei: with 15 digits")

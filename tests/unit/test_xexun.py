@@ -53,6 +53,11 @@ def test_a_place_beside_a_wrong_sum_is_not_told_although_the_alarm_is() -> None:
     assert frame.unverified.kinds == Kind.SOS_BUTTON and frame.unverified.cells
 
 
+@pytest.mark.parametrize("before", [b"\r\n", b"\x00", b"$", b"x" * 40 + b","])
+def test_bytes_before_a_sentence_cost_no_alarm(before: bytes) -> None:
+    assert xexun.Session("tcp").read(before + FULL + b"\r\n", NOW_US).kinds == Kind.SOS_BUTTON
+
+
 def test_a_sentence_that_never_names_its_device_is_given_up() -> None:
     session = xexun.Session("tcp")
     session.receive(b"GPRMC," + b"x" * xexun.SENTENCE_BYTES_MAX)
