@@ -355,9 +355,9 @@ cdef inline Field h02_field(const H02Text *text, int at) noexcept nogil:
 
 
 cdef inline bint is_h02_position_type(Field kind) noexcept nogil:
-    """``V[0-9I]{1,3}``; V4 is an answer."""
+    """``V[1-9I][0-9I]{0,2}``; V4 is an answer."""
     cdef Py_ssize_t at
-    if kind.length < 2 or kind.length > 4 or kind.data[0] != 86:
+    if kind.length < 2 or kind.length > 4 or kind.data[0] != 86 or kind.data[1] == 48:
         return False
     for at in range(1, kind.length):
         if not is_digit(kind.data[at]) and kind.data[at] != 73:
@@ -389,6 +389,8 @@ cdef Status h02_text(const uint8_t *raw, Py_ssize_t length, const Line *line, H0
             or not is_h02_type(kind):
         return HANDOVER
     if is_word(kind, b"HTBT", 4) or is_word(kind, b"V0", 2):
+        if text.count > 3:
+            return HANDOVER
         reading.kinds = KIND_HEARTBEAT
         put_percent(reading, h02_field(text, 2))
         return OK
@@ -415,8 +417,6 @@ cdef inline int h02_validity_at(const H02Text *text) noexcept nogil:
                 and (is_letter(text.fields[at + 2], 78) or is_letter(text.fields[at + 2], 83)) \
                 and (is_letter(text.fields[at + 4], 69) or is_letter(text.fields[at + 4], 87)):
             return at
-    if is_word(kind, b"VP1", 3):
-        return 2
     return 3 if is_h02_position_type(kind) and text.count > 3 else -1
 
 

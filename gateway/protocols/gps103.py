@@ -38,7 +38,7 @@ OPENING_CUT: Final = re.compile(rb"#|##|##,|(?:##,|[0-9]{15})?(?:i|im|ime|imei|i
 INNER: Final = re.compile(rb"imei:|##,|[\x00-\x08\x0b\x0c\x0e-\x1f]")
 "Where a sentence that has lost its end is over."
 END: Final = re.compile(rb"[;*]")
-IMEI: Final = re.compile(r"(?:[0-9]{15})?imei:([0-9]{15})", re.ASCII)
+IMEI: Final = re.compile(r"(?:[0-9]{15})?imei:([0-9]{10,16})", re.ASCII)
 BEAT: Final = re.compile(rb"[0-9]{15}")
 IGNORED: Final = ("obd", "vr", "vt")
 "Keywords of sentences that need not hold a position."
@@ -87,7 +87,7 @@ class Session(StreamSession):
         imei = IMEI.fullmatch(fields[0])
         if imei is None:
             known = fields[0].startswith("imei:")
-            raise FrameError(Reason.IDENTITY if known else Reason.FRAMING, 0, "no imei: with 15 digits and no number of 15 digits at the front")
+            raise FrameError(Reason.IDENTITY if known else Reason.FRAMING, 0, "no imei: with 10 to 16 digits and no number of 15 digits at the front")
         self.device = imei[1]
         if text.startswith("##,") or (len(text) <= LOGIN_CHARS_MAX and not (len(fields) > 1 and keyword_kinds(fields[1]) & LIFE)):
             self._login = imei[1]

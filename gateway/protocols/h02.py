@@ -10,7 +10,8 @@ a checksum. LK106 sends its SOS as a binary frame alone (``binary-sos``).
 * Degrees come with a dot, without one (``v1-no-dot``), or as ``-dd-mm.mmmm`` (``v1-dashes``); one dialect puts its battery before
   the date (``v1-battery``); the cell behind the status is hexadecimal in some (``v1-cell-hex``).
 * Some resellers send local time: ``DeviceSettings.clock_offset_s``.
-* VP1 has no time of day: its records say midnight, and that (``vp1``).
+* VP1 has no time of day: its records say midnight, and that (``vp1``); without a fix it lists cells (``vp1-cells``).
+* The status word is read in types that nobody describes, too (``unknown-type-sos``).
 
 Not supported: what a frame marked ``X`` holds beside its identity; the fence bits of the status word; what levels of cells count.
 """

@@ -5,6 +5,7 @@ hemispheres, and what stands around it by its own form: the date has six digits,
 """
 
 import re
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from gateway.errors import FrameError, Reason
@@ -23,7 +24,8 @@ NO_TEXT: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|\*[A-Za-z]{2},")
 IDENTITY: Final = re.compile(r"[0-9]{5,16}", re.ASCII)
 "10 or 15 digits by the paper."
 TYPE: Final = re.compile(r"[A-Z][A-Z0-9]{0,7}", re.ASCII)
-POSITION_TYPE: Final = re.compile(r"V[0-9I]{1,3}|VP1", re.ASCII)
+BEATS: Final = ("HTBT", "V0")
+POSITION_TYPE: Final = re.compile(r"V[1-9I][0-9I]{0,2}", re.ASCII)
 
 DATE: Final = re.compile(r"[0-9]{6}", re.ASCII)
 STATUS: Final = re.compile(r"[0-9A-Fa-f]{8}", re.ASCII)
@@ -76,13 +78,13 @@ def text_untrusted(raw: bytes, offset_s: int) -> Text:
     if device and not IDENTITY.fullmatch(device):
         raise FrameError(Reason.IDENTITY, HEADER_BYTES, "an identity that is no number of 5 to 16 digits")
     if not TYPE.fullmatch(kind):
-        raise FrameError(Reason.FIELD, HEADER_BYTES + len(fields[0]) + 1, "no type behind the identity")
+        kind = ""
     return Text(header[1].decode(), device or None, kind, report_of(raw, kind, fields, offset_s))
 
 
 def report_of(raw: bytes, kind: str, fields: list[str], offset_s: int) -> Report:
     """The record of a message, by its type."""
-    if kind in ("HTBT", "V0"):
+    if kind in BEATS and len(fields) <= 3:
         return Report(Kind.HEARTBEAT, battery_percent=percent(field(fields, 2)))
     if kind == "SMS":
         text = raw[HEADER_BYTES:-1].split(b",", 2)
@@ -96,9 +98,9 @@ def report_of(raw: bytes, kind: str, fields: list[str], offset_s: int) -> Report
     at = validity_at(fields, kind)
     if kind == "V4":
         return command_answer(fields, at, offset_s)
-    if at is None:
-        return Report(Kind.HEARTBEAT, unread=(f"type {kind}",))
-    return position(fields, at, offset_s)
+    if at is None and kind == "VP1":
+        return cell_position(fields) or position(fields, 2, offset_s)
+    return undescribed(kind, fields, offset_s) if at is None else position(fields, at, offset_s)
 
 
 # ----------------------------------------------------------------------------------------------------------- positions
@@ -109,8 +111,6 @@ def validity_at(fields: list[str], kind: str) -> int | None:
     for at in range(2, len(fields) - 4):
         if VALIDITY.fullmatch(field(fields, at)) and field(fields, at + 2) in ("N", "S") and field(fields, at + 4) in ("E", "W"):
             return at
-    if kind == "VP1":
-        return 2
     return 3 if POSITION_TYPE.fullmatch(kind) and kind != "V4" and len(fields) > 3 else None
 
 
@@ -206,6 +206,23 @@ def serving_cells(fields: list[str], offset_s: int) -> Report:
     count = whole(field(fields, 4), len(fields)) or 0
     cells = _cells(fields, whole(network[:3], 999), whole(network[3:], 999), range(5, 5 + 4 * count, 4))
     return _dated(fields, _date_at(fields, 5 + 4 * count + 3), offset_s, cells, None)
+
+
+def cell_position(fields: list[str]) -> Report | None:
+    """VP1 without a fix: V, MCC, MNC, then LAC, CID and level of each cell, parted by ``Y``."""
+    words = [word for cell in ",".join(fields[5:]).split("Y") for word in (cell.split(",") + ["", ""])[:3]]
+    cells = _cells(words, whole(field(fields, 3), 999), whole(field(fields, 4), 999), range(0, len(words), 3))
+    return Report(Kind.POSITION, cells=cells) if cells else None
+
+
+def undescribed(kind: str, fields: list[str], offset_s: int) -> Report:
+    """A type that no table has. Where a status word follows a date of the calendar, it says what it says everywhere."""
+    unread = (f"type {kind}" if kind else "no type",)
+    for at in range(len(fields) - 2, 2, -1):
+        if STATUS.fullmatch(field(fields, at + 1)) and day_first_us(field(fields, at), field(fields, 2), offset_s) is not None:
+            report = _dated(fields, at, offset_s, (), None)
+            return replace(report, unread=unread + report.unread)
+    return Report(Kind.HEARTBEAT, battery_percent=percent(field(fields, 2)) if kind in BEATS else None, unread=unread)
 
 
 def _cells(fields: list[str], mcc: int | None, mnc: int | None, places: range) -> tuple[Cell, ...]:

@@ -48,6 +48,7 @@ BQ81_ALARMS: Final = {
     "4": Kind.HARSH_BRAKE,
     "5": Kind.TEMPERATURE,
 }
+EVENTS: Final = ("BO01", "BQ81")
 LOGINS: Final = ("BP00", "BP05")
 WITH_CELLS: Final = ("BZ00", "BP05")
 SILENT: Final = ("BV00", "BS50", "BS51", "BQ86")
@@ -61,7 +62,7 @@ def compact_report(command: str, data: str, offset_s: int) -> Report:
     status = status_of(command, data, block)
     is_panic = status is not None and bool(int(status[3], 16) & PANIC)
     charging = status[1] == "0" if status else None
-    is_standing = is_panic and not kinds
+    is_standing = is_panic and command not in EVENTS
     if is_panic:
         kinds |= Kind.SOS_BUTTON
     if command in LOGINS:
