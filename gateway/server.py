@@ -281,7 +281,7 @@ class Server:
                     text_of(bridge.path_secret_file, "sms.path_secret_file").strip().encode(),
                     tuple(ip_network(text, strict=False) for text in bridge.allow),
                     bridge.trusted,
-                    KannelInbox(),
+                    KannelInbox(self.desk.identities.resolve),
                 )
                 for bridge in config.sms
             ),

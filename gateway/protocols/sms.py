@@ -130,9 +130,9 @@ def recognise(data: bytes) -> int:
     return 5 if text and text.isprintable() else 0
 
 
-def says_alarm(message: SmsMessage) -> bool:
+def says_alarm(message: SmsMessage, settings: DeviceSettings = NOTHING_KNOWN) -> bool:
     """Can an alarm be read in what has come of this message?"""
-    frame = Session("sms").read(message.raw, message.received_at_us)
+    frame = Session("sms", settings).read(message.raw, message.received_at_us)
     return bool((frame.kinds | (frame.unverified.kinds if frame.unverified else NO_KIND)) & LIFE)
 
 

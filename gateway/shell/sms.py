@@ -8,12 +8,13 @@ from gateway.api.house import SmsBridge
 from gateway.api.messages import Request
 from gateway.clock import Clock
 from gateway.errors import FrameError
-from gateway.model import Frame, Instant, Link, Trust
+from gateway.model import Device, Frame, Instant, Link, Trust
 from gateway.protocols import sms, sms_kannel
-from gateway.protocols.base import refused
+from gateway.protocols.base import NOTHING_KNOWN, DeviceSettings, refused
 from gateway.protocols.sms_message import SmsMessage
 from gateway.protocols.sms_parts import Joiner
 from gateway.shell.bulkhead import LinkCounters, contained
+from gateway.shell.ingest import settings_of
 
 LOOK_EVERY_S = 5.0
 "How often it is looked for parts that have waited long enough; they carry no alarm, or they would not have waited."
@@ -22,8 +23,10 @@ LOOK_EVERY_S = 5.0
 class KannelInbox:
     """One Kannel bridge."""
 
-    def __init__(self) -> None:
-        self._joiner = Joiner(sms.says_alarm)
+    def __init__(self, resolve: Callable[[str], Device | None]) -> None:
+        """``resolve``: whose number or IMEI this is, by the registry."""
+        self._resolve = resolve
+        self._joiner = Joiner(self._says_alarm)
         self._accepted = sms_kannel.Accepted()
 
     def take(self, request: Request, now: Instant) -> tuple[Sequence[tuple[str, Frame]], Callable[[], None]]:
@@ -48,7 +51,22 @@ class KannelInbox:
         return sms_kannel.query_message_untrusted(request.query.encode("latin-1"), now.wall_us)
 
     def _heard(self, message: SmsMessage, now: Instant) -> tuple[str, Frame]:
-        return message.sender, sms.Session("sms", peer=message.sender).read_message(message, now.wall_us)
+        """The message as it reads with what the registry says of the device that it names, else of its sender."""
+        session = sms.Session("sms", self._settings(message.sender) or NOTHING_KNOWN, message.sender)
+        frame = session.read_message(message, now.wall_us)
+        settings = self._settings(frame.device) if frame.device else None
+        if settings is not None and settings != session.settings:
+            session.settings = settings
+            frame = session.read_message(message, now.wall_us)
+        return message.sender, frame
+
+    def _says_alarm(self, message: SmsMessage) -> bool:
+        return sms.says_alarm(message, self._settings(message.sender) or NOTHING_KNOWN)
+
+    def _settings(self, name: str) -> DeviceSettings | None:
+        """What the registry says of the device with this number or IMEI; None of one that nobody entered."""
+        device = self._resolve(name)
+        return settings_of(device) if device else None
 
 
 def _nothing() -> None:

@@ -397,7 +397,7 @@ def fake_house(**fields: object) -> House:
         simulation=FakeSimulation(),
         pages={"/": page, "/static/a.js": page, "/static/leaflet/a.css": page, "/static/i18n/nl/a.json": page},
         sds=(SdsBridge("tetra", SDS_TOKEN.encode(), (ip_network("127.0.0.0/8"),), True),),
-        sms=(SmsBridge(SECRET_PATH.encode(), (ip_network("127.0.0.0/8"),), False, KannelInbox()),),
+        sms=(SmsBridge(SECRET_PATH.encode(), (ip_network("127.0.0.0/8"),), False, KannelInbox(lambda name: None)),),
         centre_ids=frozenset({"cic-ovl", "cic-ant", "cic-bxl"}),
         is_simulation=True,
     )
