@@ -64,6 +64,10 @@ class Session(StreamSession):
 
     NAME = NAME
     STARTS = re.compile(rb"\$")
+    WORDS = {
+        "input1=…": "input 1 is no SOS key but wired to this (such as door): its event is no alarm",
+        "input3=sos": "input 3 is an SOS key; inputs 2 to 8 likewise",
+    }
     PROMISES_LENGTH = True
 
     def shape(self, data: bytes, at: int) -> tuple[Shape, int]:

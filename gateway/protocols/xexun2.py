@@ -5,6 +5,8 @@ between two marks FA AF; inside, FB BF 01 is FA AF and FB BF 02 is FB BF. Witnes
 
 * The checksum is that of the payload alone: the sum of its bytes folded to 16 bits, inverted. The header has none, so a press is
   known by the record's own index and time.
+* Three alarm bits are known. Another is an alarm that we do not know (``alarm-unknown-bit``), unless the settings say that this model
+  sets it every day (``alarm-bit-of-every-day``).
 * A frame may carry several records (``records-two``), each with an alarm word (``sos``) and the parts of a place (``place-block``).
 * Coordinates are floats in ddmm.mmmm (``place-single``, ``place-double``), as every NMEA text has them.
 * Every frame is answered but the answer to a command (``command-answer``); the answer is stuffed as well (``stuffed-answer``).
@@ -18,6 +20,7 @@ from typing import Final
 
 from gateway.errors import FrameError, Reason
 from gateway.model import LIFE, Kind, Report
+from gateway.protocols.fields import hexadecimal
 from gateway.protocols.octets import luhn_holds, u16be
 from gateway.protocols.stream import Content, Shape, StreamSession
 from gateway.protocols.xexun2_records import records_untrusted
@@ -33,6 +36,7 @@ FRAME_BYTES_MAX: Final = 4096
 HEADER_BYTES: Final = 16
 LENGTH_BITS: Final = 0x03FF
 
+WORD_STATES: Final = "states"
 DATA, COMMAND_ANSWER = 0x0014, 0x0007
 TAKEN: Final = b"\x00\x01\xff\xfe\x01"
 "Behind type, index and IMEI of an answer: one byte of payload, its checksum, 1."
@@ -51,6 +55,7 @@ class Session(StreamSession):
 
     NAME = NAME
     STARTS = re.compile(rb"\xfa")
+    WORDS = {f"{WORD_STATES}=…": "alarm bits (hexadecimal, such as 10) that this model sets every day; other unknown bits are an unknown alarm"}
 
     def shape(self, data: bytes, at: int) -> tuple[Shape, int]:
         """A frame from mark to mark. The mark that ends a spoilt one may begin the next."""
@@ -76,7 +81,7 @@ class Session(StreamSession):
         kind = u16be(plain, 0)
         reports: tuple[Report, ...] = (Report(Kind.DEVICE_ACK if kind == COMMAND_ANSWER else Kind.HEARTBEAT, unread=unread_of(kind)),)
         if kind == DATA:
-            reports, fault = records_untrusted(plain[HEADER_BYTES:], HEADER_BYTES)
+            reports, fault = records_untrusted(plain[HEADER_BYTES:], HEADER_BYTES, self._states)
         if fault:
             raise fault
         self.device = imei
@@ -87,8 +92,12 @@ class Session(StreamSession):
         plain = unstuffed(raw.removeprefix(MARK).removesuffix(MARK))
         if error.reason not in (Reason.CHECKSUM, Reason.LENGTH) or len(plain) <= HEADER_BYTES or u16be(plain, 0) != DATA:
             return None
-        reports, _ = records_untrusted(plain[HEADER_BYTES:], HEADER_BYTES)
+        reports, _ = records_untrusted(plain[HEADER_BYTES:], HEADER_BYTES, self._states)
         return next((report for report in reports if report.kinds & LIFE), None)
+
+    @property
+    def _states(self) -> int:
+        return hexadecimal(self.settings.value(WORD_STATES) or "") or 0
 
     def named(self, raw: bytes) -> str | None:
         """The header's identity, if that still has its check digit."""

@@ -82,15 +82,18 @@ class Place:
         return found
 
 
-def records_untrusted(payload: bytes, base: int) -> tuple[tuple[Report, ...], FrameError | None]:
-    """count u8, count times length u16, the records: every one that is there, and what is wrong with the lengths."""
+def records_untrusted(payload: bytes, base: int, states: int = 0) -> tuple[tuple[Report, ...], FrameError | None]:
+    """count u8, count times length u16, the records: every one that is there, and what is wrong with the lengths.
+
+    ``states``: alarm bits that are no alarms of this model, as its settings say.
+    """
     cursor = Cursor(payload)
     reports: list[Report] = []
     try:
         count = cursor.take_uint(1)
         for size in [cursor.take_uint(2) for _ in range(count)]:
             is_whole = size <= cursor.left
-            reports.append(report_of(cursor.take(min(size, cursor.left))))
+            reports.append(report_of(cursor.take(min(size, cursor.left)), states))
             if not is_whole:
                 cursor.take(1)  # There is none: the length reaches beyond the payload.
     except FrameError as error:
@@ -98,7 +101,7 @@ def records_untrusted(payload: bytes, base: int) -> tuple[tuple[Report, ...], Fr
     return tuple(reports) or (Report(Kind.HEARTBEAT),), None
 
 
-def report_of(record: bytes) -> Report:
+def report_of(record: bytes, states: int) -> Report:
     """index u8, Unix seconds u32, GSM u8, battery u16 (bit 15 charging, percent), mask u8, then alarm bits u32 and place where the mask says so."""
     cursor, place = Cursor(record), Place()
     index = at_us = battery = None
@@ -111,7 +114,7 @@ def report_of(record: bytes) -> Report:
         mask = cursor.take_uint(1)
         if mask & HAS_ALARM:
             kinds = Kind.UNKNOWN_ALARM  # Until its bits are read.
-            kinds = kinds_of(cursor.take_uint(4), place.unread)
+            kinds = kinds_of(cursor.take_uint(4), states, place.unread)
         if mask & HAS_PLACE:
             read_place(cursor, place)
     except FrameError:
@@ -126,16 +129,15 @@ def report_of(record: bytes) -> Report:
     )  # fmt: skip
 
 
-def kinds_of(bits: int, unread: list[str]) -> Kind:
-    """Every alarm that is set; a bit that nobody knows is one as well."""
+def kinds_of(bits: int, states: int, unread: list[str]) -> Kind:
+    """Every alarm that is set; a bit that nobody knows is one as well, unless the settings call it a state."""
     kinds = NO_KIND
     for bit, kind in ALARM_BITS:
         if bits >> bit & 1:
             kinds |= kind
     if bits & ~KNOWN_BITS:
         unread.append(f"alarm bits {bits & ~KNOWN_BITS:08x}")
-        kinds |= Kind.UNKNOWN_ALARM
-    return kinds
+    return kinds | Kind.UNKNOWN_ALARM if bits & ~KNOWN_BITS & ~states else kinds
 
 
 def read_place(cursor: Cursor, place: Place) -> None:
@@ -181,7 +183,7 @@ def read_block(cursor: Cursor, place: Place) -> None:
             lon, lat, valid, place.satellites, _, speed, course, altitude_m = GNSS_LAYOUT.unpack_from(value)
             place.lon, place.lat, place.is_valid = lon, lat, bool(valid)
             place.speed_kmh, place.course_deg = speed / 10, course_of(course)
-            place.altitude_m = altitude_m if math.isfinite(altitude_m) else None
+            place.altitude_m = round(altitude_m, 1) if math.isfinite(altitude_m) else None
 
 
 def course_of(tenths: int) -> float | None:

@@ -235,7 +235,7 @@ def place_of(value: bytes | None, unread: list[str]) -> Fix | None:
         return None
     _, lat, lon, altitude_m, _, satellites, _, speed_kmh = PLACE_LAYOUT.unpack_from(value)
     found = fix(
-        degrees_e7(lat), degrees_e7(lon), unix_us(value), True, altitude_m=altitude_m if math.isfinite(altitude_m) else None,
+        degrees_e7(lat), degrees_e7(lon), unix_us(value), True, altitude_m=round(altitude_m, 1) if math.isfinite(altitude_m) else None,
         speed_kmh=float(speed_kmh), satellites=satellites,
     )  # fmt: skip
     if found is None and (lat, lon) != (0.0, 0.0):
