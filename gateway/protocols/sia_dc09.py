@@ -116,7 +116,7 @@ class Session(StreamSession):
         if frame.refused is None or frame.unverified or frame.refused.reason not in CANNOT_PROCESS:
             return frame
         message = self._message(raw)
-        is_answerable = message is not None and message.sequence is not None and message.token not in ANSWERS
+        is_answerable = message is not None and message.token not in ANSWERS
         return replace(frame, reply=answer("DUH", message, raw, now_us)) if message and is_answerable else frame
 
     def unverified(self, raw: bytes, error: FrameError, now_us: int) -> Report | None:
@@ -208,16 +208,22 @@ def message_of(text: str, keys: list[bytes]) -> Message | None:
 def opened(digits: str, token: str, key: bytes) -> Parts | None:
     """What an encrypted frame holds: pad, bar, and from there on as in the clear. A wrong key leaves nothing that has this form.
 
-    Some senders leave out the bar of a link test.
+    Some senders leave out the bar of a link test. A pad may be any octets but the bar and the brackets; where it is no text, the time
+    stamp (mandatory here) tells a fitting key from a wrong one.
     """
     text = decrypted(digits, key)
-    if text is None or any(char < " " for char in text):
+    if text is None:
         return None
     pad, bar, content = text.partition("|")
     if token == LINK_TEST and (not bar or "]" in pad):
         content = text[max(0, text.find("]")) :]
-    parts = parts_of(content)
-    return parts if parts and parts.rest[:1] in ("", "_") else None
+    parts = parts_of(content) if is_text(content) else None
+    return parts if parts and (parts.stamp_us is not None or (parts.rest[:1] in ("", "_") and is_text(text))) else None
+
+
+def is_text(text: str) -> bool:
+    """No control characters."""
+    return all(char >= " " for char in text)
 
 
 # ------------------------------------------------------------------------------------------------------- answers

@@ -42,7 +42,8 @@ STAMP: Final = re.compile(r"_?([0-9]{2}):([0-9]{2}):([0-9]{2}),([0-9]{2})-([0-9]
 SIA_EVENT: Final = re.compile(r"([A-Z]{2})([0-9A-Za-z]{0,4})")
 STATE_LETTER: Final = re.compile(r"[NO](?=[a-z^]|[A-Z]{2})")
 "N or O in front of a modifier, a text or a code; OP001 is the code OP."
-CID_EVENT: Final = re.compile(r"\s*([0-9])([0-9]{3})(?![0-9])", re.ASCII)
+CID_EVENT: Final = re.compile(r"\s*([0-9])([0-9]{3})(?:[0-9]{5})?(?![0-9])", re.ASCII)
+"Group and zone may follow without blanks between."
 DEGREES_MINUTES: Final = re.compile(r"([0-9]{1,3})([NSEW])([0-9]{1,2})(?:\.([0-9]{1,16}))?", re.ASCII)
 ALTITUDE: Final = re.compile(r"([+-]?[0-9]{1,5}(?:\.[0-9]{1,6})?)[Mm]?", re.ASCII)
 
