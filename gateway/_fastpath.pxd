@@ -26,7 +26,7 @@ cdef enum:
     # A frame with more of them than this is handed over.
     CELLS_MAX = 8
     WIFI_MAX = 8
-    UNREAD_MAX = 4
+    UNREAD_MAX = 16
     READINGS_MAX = 255  # a Teltonika packet counts its records in one byte
     REPLY_BYTES_MAX = 128
     DEVICE_BYTES_MAX = 32
@@ -72,7 +72,7 @@ cdef struct Reading:
     uint8_t cell_count
     uint8_t wifi_count
     uint8_t unread_count
-    uint16_t unread[UNREAD_MAX]  # UNREAD_...
+    uint32_t unread[UNREAD_MAX]  # UNREAD_...
     CellReading cells[CELLS_MAX]
     WifiReading wifi[WIFI_MAX]
 
@@ -98,11 +98,21 @@ cdef struct Line:
     Split split
     int32_t clock_offset_s  # as the registry says
     int32_t zone_s  # as the device said
+    int32_t serial  # of our next message
+    int32_t serial_before  # and before the newest one was read
+    uint64_t levels  # alarms for life that are set on ``level_device``
+    uint64_t levels_before
+    uint8_t *kept  # the newest message, owned by whoever owns the line: see ``keep``
+    Py_ssize_t kept_bytes
+    Py_ssize_t kept_room
     uint32_t words  # switches of its settings, as the kernel's ``prepare`` numbers them
     uint8_t dialect  # likewise
     uint8_t learnt  # what the splitter of a protocol found out about this connection
     uint8_t has_clock_offset
     uint8_t is_datagram
+    uint8_t is_beyond  # the reference remembers more than a Line can, and reads everything until that is over
+    uint8_t level_device_bytes
+    uint8_t level_device[DEVICE_BYTES_MAX]
     uint8_t is_renamed  # ``device`` was written since somebody looked
     uint8_t device_bytes  # 0: nobody has said who it is
     uint8_t device[DEVICE_BYTES_MAX]
@@ -125,6 +135,11 @@ cdef struct Kernel:
     Shape (*shape)(const uint8_t *data, Py_ssize_t left, Line *line, Py_ssize_t *size) noexcept nogil
     # One whole frame, wherever it was delimited: everything is checked.
     Status (*read)(const uint8_t *raw, Py_ssize_t length, Line *line, int64_t now_us, Told *told) noexcept nogil
+    # A message of a stream, or a datagram, begins; NULL for protocols that ask nothing then. False: no memory.
+    bint (*begin)(Line *line, const uint8_t *raw, Py_ssize_t length) noexcept nogil
+    # What the line remembers -> the reference session, before it reads what is rare, and back.
+    int (*lend)(const Line *line, object reference) except -1
+    int (*take)(Line *line, object reference) except -1
     # What the registry says about the device -> ``words`` and ``dialect``.
     int (*prepare)(Line *line, object settings) except -1
     # For the fuzzer: make length and checksum right again; the new length, at most ``room``.

@@ -8,7 +8,7 @@ from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF
 from libc.math cimport INFINITY, cos, fabs, fmax, fmin, hypot, rint
 from libc.stdlib cimport calloc, free, malloc
-from libc.string cimport memcmp, memcpy, memmove, memset
+from libc.string cimport memchr, memcmp, memcpy, memmove, memset
 
 from dataclasses import fields as dataclass_fields
 from dataclasses import replace as dataclass_replace
@@ -27,6 +27,7 @@ include "_fastpath_watch.pxi"
 include "_fastpath_queclink.pxi"
 include "_fastpath_h02.pxi"
 include "_fastpath_eview.pxi"
+include "_fastpath_jt808.pxi"
 include "_fastpath_areas.pxi"
 include "_fastpath_crc32c.pxi"
 include "_fastpath_fuzz.pxi"
@@ -119,6 +120,9 @@ cdef class Twin:
         self._take_back()
         self.settings = reference.settings
 
+    def __dealloc__(self):
+        free(self.line.kept)
+
     @property
     def settings(self):
         """What the registry says about the device; may be replaced once a frame has told which one it is."""
@@ -156,6 +160,10 @@ cdef class Twin:
         cdef list parts
         if not self.line.is_datagram or not self.kernel.joins_datagrams:
             return self._read_one(raw, raw, now_us)
+        if self.line.is_beyond:
+            return self._handover(raw, now_us, whole=True)
+        if self.kernel.begin != NULL and not self.kernel.begin(&self.line, raw, len(raw)):
+            raise MemoryError
         parts = self._parts(raw)
         if len(parts) < 2:
             return self._read_one(parts[0] if parts else raw, raw, now_us)
@@ -230,19 +238,20 @@ cdef class Twin:
         reports = tuple([report_of(&TOLD.readings[at]) for at in range(TOLD.count)])
         return frame_of(self.name, self.transport, raw, self.device, reports, reply)
 
-    cdef object _handover(self, bytes raw, object now_us):
-        """Let the reference read it, in the state in which this connection is."""
+    cdef object _handover(self, bytes raw, object now_us, bint whole=False):
+        """Let the reference read it (``whole``: a datagram with all that it holds), in the state in which this connection is."""
         if self.line.is_renamed:
             self._rename()
-        self.reference.device, self.reference.zone_s = self.device, self.line.zone_s
-        frame = self.reference.read_one(raw, now_us)
+        self.reference.device = self.device
+        self.kernel.lend(&self.line, self.reference)
+        frame = self.reference.read(raw, now_us) if whole else self.reference.read_one(raw, now_us)
         self._take_back()
         return frame
 
     cdef int _take_back(self) except -1:
         """What the reference knows of the device."""
         cdef bytes name
-        self.line.zone_s = self.reference.zone_s
+        self.kernel.take(&self.line, self.reference)
         if self.device is not self.reference.device:
             self.device = self.reference.device
             name = (self.device or "").encode("utf-8", "replace")

@@ -90,6 +90,7 @@ cdef bint fuzz_once(const Kernel *kernel, const uint8_t *seed, Py_ssize_t seed_b
             pass
     status = read_frame(kernel, exact, length, &line, FUZZ_NOW_US, told)
     free(exact)
+    free(line.kept)
     if status == OK:
         counts.believed += 1
     elif status == HANDOVER:

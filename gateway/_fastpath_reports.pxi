@@ -57,6 +57,7 @@ cdef object UNREAD_TEXTS = (
     "side button 1",
     "side button 2",
     "bark",
+    "date",
 )
 # Indexes into UNREAD_TEXTS, as kernels note them; from UNREAD_KEY on a number that the frame holds stands in the note.
 cdef enum Unread:
@@ -82,14 +83,30 @@ cdef enum Unread:
     UNREAD_SIDE_BUTTON_1 = 19
     UNREAD_SIDE_BUTTON_2 = 20
     UNREAD_BARK = 21
+    UNREAD_DATE_WORD = 22
 
 cdef enum UnreadNumber:
     UNREAD_KEY = 256  # + 0-255
     UNREAD_KEY_PLACE = 512  # + 0-255
+    UNREAD_ITEM = 768  # + 0-255
+    UNREAD_ALARM_BIT = 1024  # + 0-31
+    UNREAD_REMARK_BIT = 1056  # + 0-31, those of ALARM_REMARKS
+    UNREAD_INNER = 0x10000  # + 0-65535
+    UNREAD_MESSAGE = 0x20000  # + 0-65535
+
+cdef dict ALARM_REMARKS = {
+    3: "dangerous driving", 9: "display out of order", 10: "speech output out of order", 11: "camera out of order",
+    12: "card reader out of order", 13: "overspeed warning", 14: "fatigue warning", 21: "route entered or left",
+    22: "time on a road section", 23: "off the route", 24: "speed sensor out of order", 25: "fuel", 27: "illegal ignition",
+    31: "illegal door opening",
+}
 
 cdef dict UNREAD_NUMBERED = {
     **{UNREAD_KEY + number: f"key 0x{number:02x}" for number in range(256)},
     **{UNREAD_KEY_PLACE + number: f"place of key 0x{number:02x} outside the globe" for number in range(256)},
+    **{UNREAD_ITEM + number: f"item 0x{number:02x}" for number in range(256)},
+    **{UNREAD_ALARM_BIT + number: f"alarm bit {number}" for number in range(32)},
+    **{UNREAD_REMARK_BIT + number: f"alarm bit {number}: {remark}" for number, remark in ALARM_REMARKS.items()},
 }
 
 cdef object FAULT_TEXTS = (
@@ -146,7 +163,7 @@ cdef enum:
 
 cdef inline void note_unread(Reading *reading, int what) noexcept nogil:
     """One note more; the last place is given up when there are too many."""
-    reading.unread[reading.unread_count] = <uint16_t> what
+    reading.unread[reading.unread_count] = <uint32_t> what
     if reading.unread_count < UNREAD_MAX - 1:
         reading.unread_count += 1
 
@@ -155,7 +172,7 @@ cdef inline bint try_note(Reading *reading, int what) noexcept nogil:
     """The same; False when there are too many, and the reference must read it."""
     if reading.unread_count == UNREAD_MAX:
         return False
-    reading.unread[reading.unread_count] = <uint16_t> what
+    reading.unread[reading.unread_count] = <uint32_t> what
     reading.unread_count += 1
     return True
 
@@ -222,8 +239,13 @@ cdef object wifi_of(const WifiReading *point):
     return Wifi(mac, point.rssi_dbm if point.has_rssi else None)
 
 
-cdef inline object unread_text(int what):
-    return UNREAD_TEXTS[what] if what < UNREAD_KEY else UNREAD_NUMBERED[what]
+cdef object unread_text(int what):
+    """What a note says."""
+    if what < UNREAD_KEY:
+        return UNREAD_TEXTS[what]
+    if what < UNREAD_INNER:
+        return UNREAD_NUMBERED[what]
+    return f"item 0xeb, 0x{what - UNREAD_INNER:04x}" if what < UNREAD_MESSAGE else f"message 0x{what - UNREAD_MESSAGE:04x}"
 
 
 cdef object report_of(const Reading *reading):

@@ -17,12 +17,25 @@ cdef Kernel *new_kernel(str name, bytes starts) except NULL:
         kernel.starts[start] = True
     kernel.joins_datagrams = True
     kernel.prepare = prepare_nothing
+    kernel.lend = lend_zone
+    kernel.take = take_zone
     KERNEL_NUMBERS[name] = len(KERNEL_NUMBERS)
     return kernel
 
 
 cdef int prepare_nothing(Line *line, object settings) except -1:
     """For protocols whose settings change nothing but the clock."""
+    return 0
+
+
+cdef int lend_zone(const Line *line, object reference) except -1:
+    """For protocols that remember nothing but the device's zone."""
+    reference.zone_s = line.zone_s
+    return 0
+
+
+cdef int take_zone(Line *line, object reference) except -1:
+    line.zone_s = reference.zone_s
     return 0
 
 
@@ -55,6 +68,26 @@ cdef inline Status name_device(Line *line, const uint8_t *name, Py_ssize_t count
     return OK
 
 
+cdef inline bint keep(Line *line, const uint8_t *raw, Py_ssize_t length) noexcept nogil:
+    """Keep a copy of the newest message, to know it when it comes again; False when there is no memory, and nothing has changed."""
+    cdef uint8_t *room
+    if length > line.kept_room:
+        room = <uint8_t *> malloc(length)
+        if room == NULL:
+            return False
+        free(line.kept)
+        line.kept = room
+        line.kept_room = length
+    if length:
+        memcpy(line.kept, raw, length)
+    line.kept_bytes = length
+    return True
+
+
+cdef inline bint is_kept(const Line *line, const uint8_t *raw, Py_ssize_t length) noexcept nogil:
+    return length == line.kept_bytes and (length == 0 or memcmp(line.kept, raw, length) == 0)
+
+
 cdef inline Reading *next_reading(Told *told) noexcept nogil:
     """An empty reading more; NULL when there is no room for it."""
     cdef Reading *reading
@@ -70,6 +103,8 @@ cdef inline Status read_frame(const Kernel *kernel, const uint8_t *raw, Py_ssize
     """One whole frame: what ``StreamSession.read_one`` does."""
     told.count = told.reply_bytes = 0
     told.is_unverified = False
+    if line.is_beyond or (kernel.begin != NULL and not line.is_datagram and not kernel.begin(line, raw, length)):
+        return HANDOVER
     return kernel.read(raw, length, line, now_us, told)
 
 

@@ -48,6 +48,10 @@ JOBS = (
     Job("eview", "position-no-answer-wanted"),
     Job("eview", "sos"),
     Job("eview", "records-three"),
+    Job("jt808", "heartbeat"),
+    Job("jt808", "position"),
+    Job("jt808", "sos-2019"),
+    Job("jt808", "batch-live"),
 )
 
 

@@ -94,7 +94,7 @@ PROTOCOLS = (
     Row("minifinder", ("tcp",), 5062, minifinder.Session, None, minifinder.recognise),
     Row("gps103", ("tcp", "udp"), 5001, gps103.Session, None, gps103.recognise),
     Row("tk103", ("tcp", "udp"), 5002, tk103.Session, None, tk103.recognise),
-    Row("jt808", ("tcp", "udp"), 5015, jt808.Session, None, jt808.recognise),
+    Row("jt808", ("tcp", "udp"), 5015, jt808.Session, _fastpath.Twin, jt808.recognise),
     Row("xexun", ("tcp",), 5006, xexun.Session, None, xexun.recognise),
     Row("xexun2", ("tcp",), 5231, xexun2.Session, None, xexun2.recognise),
     Row("xexun3", ("tcp",), 5232, xexun3.Session, None, xexun3.recognise),

@@ -22,7 +22,7 @@ from gateway.errors import FrameError, Reason
 from gateway.model import LIFE, Frame, Kind, Report
 from gateway.protocols.base import NOTHING_KNOWN, DeviceSettings
 from gateway.protocols.jt808_alarms import dialect_of
-from gateway.protocols.jt808_levels import Levels
+from gateway.protocols.jt808_levels import Memory
 from gateway.protocols.jt808_parts import PARTS_MAX, Parts
 from gateway.protocols.jt808_position import Place, place_untrusted, time_us
 from gateway.protocols.octets import bcd_digits, civil_of, u16be, xor8
@@ -95,14 +95,8 @@ class Session(StreamSession):
 
     def __init__(self, transport: str, settings: DeviceSettings = NOTHING_KNOWN, peer: str | None = None) -> None:
         super().__init__(transport, settings, peer)
-        self._serial = 0
-        "Of our next message."
+        self.memory = Memory()
         self._in_parts = Parts()
-        self._levels = Levels()
-        self._newest = b""
-        "The newest message or datagram."
-        self._before = (0, Levels())
-        "Our serial number and the levels before it."
 
     # ------------------------------------------------------------------------------------------ the stream
 
@@ -166,13 +160,13 @@ class Session(StreamSession):
     def read(self, raw: bytes, now_us: int) -> Frame:
         """One message, or the datagram that holds several."""
         if self.transport == "udp":
-            self._begin(raw)
+            self.memory.begin(raw)
         return super().read(raw, now_us)
 
     def read_one(self, raw: bytes, now_us: int) -> Frame:
         """One frame."""
         if self.transport != "udp":
-            self._begin(raw)
+            self.memory.begin(raw)
         return super().read_one(raw, now_us)
 
     def named(self, raw: bytes) -> str | None:
@@ -182,19 +176,12 @@ class Session(StreamSession):
         except FrameError:
             return None
 
-    def _begin(self, raw: bytes) -> None:
-        """What comes again (sent twice, or read anew with the device's settings) is judged and answered as it was the first time."""
-        if raw == self._newest:
-            self._serial, self._levels = self._before[0], self._before[1].copy()
-        else:
-            self._newest, self._before = raw, (self._serial, self._levels.copy())
-
     # ----------------------------------------------------------------------------------------- what it says
 
     def _reports_untrusted(self, message: Message, device: str) -> tuple[Report, ...]:
         if message.kind in POSITIONS:
             places = self._places_untrusted(message)
-            return self._levels.judged(device, places) if places else (self._battery_report(message),)
+            return self.memory.levels.judged(device, places) if places else (self._battery_report(message),)
         if message.kind in (REGISTER, AUTHENTICATE):
             return (Report(Kind.LOGIN, sequence=message.serial),)
         if message.kind == TERMINAL_ANSWER:
@@ -258,8 +245,8 @@ class Session(StreamSession):
         """A frame of ours in the header and the dialect of the device's, with our own serial number."""
         attributes = len(body) | (message.attributes & 0x4000)
         content = kind.to_bytes(2, "big") + attributes.to_bytes(2, "big") + message.version + message.identity
-        content += self._serial.to_bytes(2, "big") + body
-        self._serial = (self._serial + 1) & 0xFFFF
+        content += self.memory.serial.to_bytes(2, "big") + body
+        self.memory.serial = (self.memory.serial + 1) & 0xFFFF
         return stuffed(content + bytes((xor8(content),)), message.delimiter)
 
 

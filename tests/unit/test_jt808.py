@@ -126,7 +126,7 @@ def test_levels_of_many_devices_stay_bounded() -> None:
     levels, place = Levels(), place_untrusted(SOS, STANDARD, 0)
     for number in range(1_000):
         assert not levels.judged(str(number), [place])[0].standing
-    assert len(levels._set) == DEVICES_MAX
+    assert len(levels.devices) == DEVICES_MAX
 
 
 # ----------------------------------------------------------------------------------- answers and framing
@@ -134,7 +134,7 @@ def test_levels_of_many_devices_stay_bounded() -> None:
 
 def test_our_serial_number_counts_answers_and_begins_again_after_its_end() -> None:
     session = Session("tcp")
-    session._serial = 0xFFFF
+    session.memory.serial = 0xFFFF
     replies = [session.read(frame(0x0002, b"", serial), NOW_US).reply for serial in (1, 2)]
     assert [reply[11:13] for reply in replies if reply] == [b"\xff\xff", b"\x00\x00"]
 
