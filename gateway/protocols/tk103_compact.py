@@ -99,7 +99,8 @@ def event_of(command: str, data: str) -> tuple[Kind, tuple[str, ...]]:
     if command == "BQ81" and (found := BQ81_ALARM.match(data)):
         kinds = BQ81_ALARMS.get(str(int(found[1])), Kind.UNKNOWN_ALARM)
         return kinds, (f"alarm {found[1]}",) if kinds == Kind.UNKNOWN_ALARM else ()
-    return NO_KIND, (f"content of {command}",) if command in SILENT and not BLOCK.search(data) else ()
+    is_read = command in LOGINS or command in WITH_CELLS or BLOCK.search(data)
+    return NO_KIND, () if is_read else (f"content of {command}",)
 
 
 def place_of(block: re.Match[str], at_us: int | None) -> Fix | None:
