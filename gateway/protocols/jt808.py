@@ -9,7 +9,9 @@ joined in ``jt808_parts.py``. Big-endian. Witnesses in ``tests/vectors/jt808.jso
 * An identity with a nibble above 9 is the number of an IMEI without its check digit: ``sos-binary-identity``.
 * The emergency bit is a level. Set for the first time it is a press; after that the alarm stands: ``sos-still-set``.
 * Clocks are eight hours ahead of UTC by the standard, unless the device's settings know better: ``clock-utc``.
-* Models that use the alarm bits differently (settings): ``model-gl100-movement``, ``model-padlock-removed``.
+* The registry's ``model`` says who uses the alarm bits differently: AL300 and GL100 (bit 16 is movement, ``model-gl100-movement``),
+  the padlocks G-360P and G-508P (0 and 4 removed, 1 tamper, ``model-padlock-removed``), MV710G (a door), JC (cameras).
+* A record that cannot be read costs no other record of its batch: ``batch-sos-beside-a-broken-record``.
 * Padlocks answer commands with text between brackets: ``text-answer``.
 
 Not supported: encrypted bodies (refused), pictures, bodies of 0x0702 and 0x0900, positions of padlocks (0x5501, 0x5502).
@@ -24,7 +26,7 @@ from gateway.protocols.base import NOTHING_KNOWN, DeviceSettings
 from gateway.protocols.jt808_alarms import dialect_of
 from gateway.protocols.jt808_levels import Memory
 from gateway.protocols.jt808_parts import PARTS_MAX, Parts
-from gateway.protocols.jt808_position import Place, place_untrusted, time_us
+from gateway.protocols.jt808_position import Place, batch_untrusted, place_untrusted, time_us
 from gateway.protocols.octets import bcd_digits, civil_of, u16be, xor8
 from gateway.protocols.stream import Content, Shape, StreamSession
 
@@ -197,7 +199,7 @@ class Session(StreamSession):
         Padlocks set the encryption bits and encrypt nothing, so the dates decide: a body that is encrypted has none.
         """
         places = self._readable_untrusted(message)
-        if message.attributes >> 10 & 7 and any(report.event_at_us is None for report, _, _ in places):
+        if message.attributes >> 10 & 7 and all(report.event_at_us is None for report, _, _ in places):
             raise FrameError(Reason.UNSUPPORTED, 2, "the body is encrypted")
         return places
 
@@ -210,10 +212,7 @@ class Session(StreamSession):
             return [place_untrusted(body[2 if message.kind == POSITION_ANSWER else 0 :], dialect, offset_s)]
         stored = message.kind == BATCH and body[2:3] == b"\x01"
         at, size_bytes = (3, 2) if message.kind == BATCH else (0, 1)
-        places = [place_untrusted(record, dialect, offset_s, stored) for record in records_of(body, at, size_bytes)]
-        if not places:
-            raise FrameError(Reason.LENGTH, message.body_at, "a batch without a position")
-        return places
+        return batch_untrusted(body, at, size_bytes, dialect, offset_s, stored)
 
     def _battery_report(self, message: Message) -> Report:
         """0x0210 without positions: ``percent 1, time 6``."""
@@ -357,17 +356,6 @@ def with_luhn_digit(digits: str) -> str:
         value = int(digit) * (2 - place % 2)
         total += value - 9 * (value > 9)
     return digits + str(-total % 10)
-
-
-def records_of(body: bytes, at: int, size_bytes: int) -> list[bytes]:
-    """The records of a batch, each behind its length. One that is cut off is kept as far as it goes."""
-    records = []
-    while len(body) - at >= size_bytes + 1:
-        size = int.from_bytes(body[at : at + size_bytes], "big")
-        at += size_bytes
-        records.append(body[at : at + size])
-        at += size
-    return records
 
 
 def text_of(message: Message) -> str | None:

@@ -10,7 +10,7 @@ Source: JT/T 808-2013 section 8.18 and dossier ``jt808.md`` section 5. A body, b
 - n x (id 1, length 1, value): items
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from gateway.errors import FrameError, Reason
@@ -105,6 +105,34 @@ def place_untrusted(body: bytes, dialect: Dialect, offset_s: int, stored: bool =
         unread=(notes + items.unread)[:UNREAD_MAX],
     )  # fmt: skip
     return Place(report, levels, items.events)
+
+
+def batch_untrusted(body: bytes, at: int, size_bytes: int, dialect: Dialect, offset_s: int, stored: bool) -> list[Place]:
+    """The records from ``at``, each behind its length of ``size_bytes``. One that cannot be read is noted. Raises: FrameError: none can."""
+    places: list[Place] = []
+    faults: list[FrameError] = []
+    for record in records_of(body, at, size_bytes):
+        try:
+            places.append(place_untrusted(record, dialect, offset_s, stored))
+        except FrameError as error:
+            faults.append(error)
+    if not places:
+        raise faults[0] if faults else FrameError(Reason.LENGTH, at, "a batch without a position")
+    if faults:
+        report = places[-1].report
+        places[-1] = places[-1]._replace(report=replace(report, unread=(*report.unread, "record that cannot be read")))
+    return places
+
+
+def records_of(body: bytes, at: int, size_bytes: int) -> list[bytes]:
+    """The records of a batch. One that is cut off is kept as far as it goes."""
+    records = []
+    while len(body) - at >= size_bytes + 1:
+        size = int.from_bytes(body[at : at + size_bytes], "big")
+        at += size_bytes
+        records.append(body[at : at + size])
+        at += size
+    return records
 
 
 def time_us(data: bytes, at: int, offset_s: int) -> int | None:
