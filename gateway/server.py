@@ -204,13 +204,14 @@ def replay(desk: Desk, journal: Journal, now: Instant) -> None:
 
     Alarms that ended longer ago than a test press is due are left to the files: a start takes seconds after years (R-14).
     """
-    framed = None
+    framed, last_seq = False, 0
     for entry in journal.replay(forget=Forget((ev.AlarmClosed, ev.PreAlarmCancelled), now.wall_us - FORGET_AFTER_US)):
+        # A frame stands right before what it changed; where records are missing between them, it may be the frame that is.
+        framed = isinstance(entry.event, ev.FrameKept) or (framed and entry.seq == last_seq + 1)
+        last_seq = entry.seq
         if isinstance(entry.event, UnknownEvent):
             continue  # written by a newer version; what it means to the fold is not ours to guess
-        if isinstance(entry.event, ev.FrameKept):
-            framed = entry.event.device
-        elif isinstance(entry.event, ev.AlarmRaised) and entry.event.device != framed:
+        if isinstance(entry.event, (ev.AlarmRaised, ev.AlarmPressed)) and not framed:
             desk.frame_lost(entry.event.press_key)
         ago_us = max(0, now.wall_us - entry.at_us)
         desk.apply(entry.event, Instant(entry.at_us, now.mono_us - ago_us))
