@@ -5,6 +5,8 @@ gateway has said that the link may carry them, no coordinates: the console's lin
 Plain ASCII, because one other character would halve what fits into an SMS.
 """
 
+import math
+
 from gateway.delivery.envelope import Sender, live_link, rfc3339
 from gateway.model import Alarm, Facts
 
@@ -39,7 +41,8 @@ def _proposal(alarm: Alarm) -> str:
     if proposal is None or not proposal.candidates:
         return "no unit known"
     first = proposal.candidates[0]
-    return f"nearest unit {first.unit_id} {max(1, round(first.travel_s / 60))} min"
+    minutes = f" {max(1, round(first.travel_s / 60))} min" if math.isfinite(first.travel_s) else ""
+    return f"nearest unit {first.unit_id}{minutes}"
 
 
 def _place(alarm: Alarm) -> str:

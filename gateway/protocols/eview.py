@@ -117,12 +117,14 @@ def recognise(data: bytes) -> int:
     if data[:1] != bytes((START,)):
         return 0
     length = u16le(data, 2) if len(data) >= 4 else 1
-    if not 1 <= length <= BODY_BYTES_MAX or (len(data) > HEADER_BYTES and data[HEADER_BYTES] not in COMMANDS):
+    body = data[HEADER_BYTES : HEADER_BYTES + length]
+    if not 1 <= length <= BODY_BYTES_MAX:
         return 0
-    if len(data) >= HEADER_BYTES + length:
-        body = data[HEADER_BYTES : HEADER_BYTES + length]
-        if crc16_xmodem(body) == u16le(data, 4):
-            return 95
+    if len(body) == length and crc16_xmodem(body) == u16le(data, 4):
+        return 95
+    if body and body[0] not in COMMANDS:
+        return 0
+    if len(body) == length:
         return 60 if first_imei(body) else 0
     return 80 if first_imei(data[HEADER_BYTES:]) else 20
 
