@@ -131,10 +131,13 @@ cdef Shape queclink_shape(const uint8_t *data, Py_ssize_t left, Line *line, Py_s
 
 
 cdef inline bint is_queclink_degrees(Field field) noexcept nogil:
-    """``-?d{1,3}.d{6}``."""
+    """``-?d{1,3}.d{5,7}``."""
     cdef Py_ssize_t sign = field.length > 0 and field.data[0] == 45
-    cdef Py_ssize_t units = field.length - sign - 7
-    return 1 <= units <= 3 and field.data[sign + units] == 46 and all_digits(field.data + sign, units) and all_digits(field.data + sign + units + 1, 6)
+    cdef Py_ssize_t units = 0, decimals
+    while units < 4 and sign + units < field.length and field.data[sign + units] != 46:
+        units += 1
+    decimals = field.length - sign - units - 1
+    return 1 <= units <= 3 and 5 <= decimals <= 7 and all_digits(field.data + sign, units) and all_digits(field.data + sign + units + 1, decimals)
 
 
 cdef inline bint is_queclink_motion(Field field) noexcept nogil:
@@ -248,7 +251,8 @@ cdef Status queclink_reports(const QueclinkMessage *message, const Line *line, T
         first.sequence = hexadecimal(message.fields[message.end + 1])
         first.has |= HAS_SEQUENCE
     for number in range(4, message.count - 2):
-        if is_queclink_degrees(message.fields[number]) and is_queclink_degrees(message.fields[number + 1]) and is_digits(message.fields[number + 2], 14):
+        if is_queclink_degrees(message.fields[number]) and is_queclink_degrees(message.fields[number + 1]) \
+                and (message.fields[number + 2].length == 0 or is_digits(message.fields[number + 2], 14)):
             if count == QUECLINK_PLACES_MAX:
                 return HANDOVER
             places[count] = number
@@ -256,6 +260,8 @@ cdef Status queclink_reports(const QueclinkMessage *message, const Line *line, T
     if queclink_note_places(message, places, count, first, &fixes) != OK or queclink_power(message, places, count, first) != OK \
             or queclink_wifi(message, first) != OK:
         return HANDOVER
+    if fixes and fixes < count:
+        return HANDOVER  # A batch with a place that was not measured.
     queclink_charging(message, first)
     first.stored = message.head == QUECLINK_BUFF
     if has_sent:

@@ -4,7 +4,8 @@ Paper: as in ``queclink.py``; section numbers are those of the dossier. Fields a
 
 * 0 header and type, 1 version, 2 IMEI, 3 device name, then what the type needs, last but one send time, last count (4 hex)
 
-The location group is found wherever two fields ``-?d{1,3}.d{6}`` are followed by a time (section 2); counted from the longitude:
+The location group is found wherever two fields ``-?d{1,3}.d{6}`` are followed by a time, which may be empty (section 2); counted
+from the longitude:
 
 * -4 accuracy (0: no fix, the last known place; else the smaller the better, no metres), -3 km/h, -2 course, -1 altitude (m)
 * 0 longitude, 1 latitude, 2 GNSS time ``yyyymmddhhmmss`` in UTC, 3 MCC, 4 MNC, 5 LAC, 6 CID (hex), 7 reserved or odometer
@@ -40,8 +41,10 @@ QUIET: Final = frozenset(
 "Section 3: types that say no alarm. The text of every other type is kept."
 CHARGING: Final = {"BTC": True, "STC": False}
 
-DEGREES: Final = re.compile(r"-?[0-9]{1,3}\.[0-9]{6}", re.ASCII)
+DEGREES: Final = re.compile(r"-?[0-9]{1,3}\.[0-9]{5,7}", re.ASCII)
+"The paper says six decimals."
 STAMP: Final = re.compile(r"[0-9]{14}", re.ASCII)
+STAMP_OR_NOTHING: Final = re.compile(r"(?:[0-9]{14})?", re.ASCII)
 COUNT: Final = re.compile(r"[0-9A-Fa-f]{4}", re.ASCII)
 IMEI: Final = re.compile(r"[0-9]{15}", re.ASCII)
 IMEI_OR_MEID: Final = re.compile(r"[0-9]{15}|[0-9A-Fa-f]{14}", re.ASCII)
@@ -99,7 +102,7 @@ def message_of(text: str) -> Message:
 
 
 def reports_of(message: Message, settings: DeviceSettings) -> tuple[Report, ...]:
-    """A report for each position; one for a message without any."""
+    """A report for each place of a message, measured or not; one for a message without any position."""
     kinds, unread = kinds_of(message, settings), []
     sent_us = stamp_us(message.sent, settings.clock_offset_s or 0)
     if not message.count_hex:
@@ -107,8 +110,8 @@ def reports_of(message: Message, settings: DeviceSettings) -> tuple[Report, ...]
     elif message.sent and sent_us is None:
         unread.append("send time")
     places = groups(message.fields)
-    fixes = [(at, place) for at in places if (place := fix_of(message.fields, at))]
-    if any(place.at_us is None for _, place in fixes):
+    fixes = [fix_of(message.fields, at) for at in places]
+    if any(place and place.at_us is None for place in fixes):
         unread.append("time of the position")
     if any(not on_globe_or_zero(message.fields, at) for at in places):
         unread.append("position out of range")
@@ -116,18 +119,19 @@ def reports_of(message: Message, settings: DeviceSettings) -> tuple[Report, ...]
         unread.append("position")
     battery_percent, battery_v, power_v = power_of(message, places)
     told = Report(
-        kinds or (Kind.POSITION if fixes else quiet_kind(message)), None, sent_us,
+        kinds or (Kind.POSITION if any(fixes) else quiet_kind(message)), None, sent_us,
         sequence=hexadecimal(message.count_hex), battery_percent=battery_percent, battery_v=battery_v, power_v=power_v,
         charging=charging_of(message), stored=message.head == "BUFF", wifi=wifi_of(message.fields),
         text=None if kinds or message.type in QUIET or message.type == "HBM" else message.text, unread=tuple(unread),
     )  # fmt: skip
-    if not fixes:
+    if not any(fixes):
         return (replace(told, cells=loose_cells(message.fields)),)
-    # All positions of an alarm belong to one event. Those of a batch were taken one after the other: each has its own time.
-    is_batch = len(fixes) > 1 and not kinds
+    # All positions of an alarm belong to one event. Those of a batch were taken (or missed) one after the other: each has its own time.
+    has_own_time = (len(fixes) > 1 and not kinds) or sent_us is None
     return tuple(
-        replace(told, fix=place, event_at_us=place.at_us if is_batch or sent_us is None else sent_us, cells=cell_behind(message.fields, at))
-        for at, place in fixes
+        replace(told, fix=place, event_at_us=stamp_us(message.fields[at + 2]) if has_own_time else sent_us, cells=cell_behind(message.fields, at))
+        for at, place in zip(places, fixes, strict=True)
+        if place or not kinds
     )
 
 
@@ -162,7 +166,7 @@ def groups(fields: list[str]) -> list[int]:
     return [
         at
         for at in range(4, len(fields) - 2)
-        if DEGREES.fullmatch(fields[at]) and DEGREES.fullmatch(fields[at + 1]) and STAMP.fullmatch(fields[at + 2])
+        if DEGREES.fullmatch(fields[at]) and DEGREES.fullmatch(fields[at + 1]) and STAMP_OR_NOTHING.fullmatch(fields[at + 2])
     ]
 
 
