@@ -1,6 +1,6 @@
 """The GPS block that GT06 and the protocols descended from it share: a date, a place, a course-and-flags word.
 
-Source: dossier ``gt06.md`` section 4. A reader is given bytes that are there; who calls it has looked at the length.
+Paper: Concox's GT06 protocol, the location packet. A reader is given bytes that are there; who calls it has looked at the length.
 """
 
 from typing import Final

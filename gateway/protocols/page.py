@@ -85,6 +85,7 @@ def _sections(entry: Row) -> Iterator[str]:
     read = [text for name, text in _FIELDS.items() if re.search(rf"\b{name}\s*=", sources)]
     yield f"- Beside the position: {', '.join(read)}\n" if read else ""
     yield "- What a frame holds and the decoder does not interpret is named in `unread`.\n"
+    yield f"- Names in brackets above are cases of `tests/vectors/{entry.name}.json`, frames that show what is said.\n"
     yield f"\n## What it can be asked for\n\n{_orders(entry)}"
 
 

@@ -1,8 +1,7 @@
 """Topin: SOS pendants, watches and mini trackers of ZhongXun Topin (A9, GF-07, GF-09, KH-909) and their many copies.
 
-Paper: the maker's communication protocol of these devices, as gathered in the dossier ``topin.md``. TCP, big-endian. It looks
-like GT06 and has neither checksum nor serial number, and its length byte counts what it likes; so a frame ends where its type
-lets it end. Witnesses in ``tests/vectors/topin.json``:
+Paper: the maker's communication protocol of these devices. TCP, big-endian. It looks like GT06 and has neither checksum nor
+serial number, and its length byte counts what it likes; so a frame ends where its type lets it end. Witnesses in ``tests/vectors/topin.json``:
 
 - the SOS frame has no content, no place and no time: ``sos``; some send a few bytes in it: ``sos-with-bytes``
 - a position may have an altitude and alarm bits behind it: ``gps-alarm-all-bits``; in others it ends without: ``gps-live``

@@ -4,10 +4,12 @@ import random
 
 import pytest
 
+from gateway.events import AlarmRaised
 from gateway.model import Frame, Kind
 from gateway.protocols.base import DeviceSettings
 from gateway.protocols.h02 import Session, recognise
 from gateway.protocols.h02_binary import ID_BYTES
+from tests.unit.alarm_story import Story, names
 from tests.vectors.sheets import NOW_US
 
 ROUNDS = 300
@@ -78,3 +80,21 @@ def test_a_length_that_nobody_sends_is_no_setting() -> None:
 )
 def test_first_bytes_of_other_protocols_are_told_apart(data: bytes, confidence: int) -> None:
     assert recognise(data) == confidence
+
+
+def test_a_second_press_raises_again_after_reports_without_one() -> None:
+    story, session = Story(), Session("tcp")
+    calm, pressed = TEXT % QUIET.encode(), TEXT % PRESSED.encode()
+
+    def hear(raw: bytes) -> list[str]:
+        story.wait(600)
+        (report,) = session.read(raw, story.now.wall_us).reports
+        events = story.sight(report.kinds, ago_s=0, standing=report.standing)
+        for event in events:
+            if isinstance(event, AlarmRaised):
+                story.resolve(event.alarm_id)
+        return names(events)
+
+    assert [hear(raw) for raw in (calm, pressed, pressed, calm, calm, pressed, pressed)] == [
+        [], ["AlarmRaised"], [], [], [], ["AlarmRaised"], [],
+    ]  # fmt: skip
