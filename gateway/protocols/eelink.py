@@ -150,8 +150,10 @@ def recognise(data: bytes) -> int:
 
 
 def package_shape(data: bytes, at: int) -> tuple[Shape, int]:
-    """What the package at ``at`` is. Its type may be any: an unknown one is passed over by its length."""
+    """What the package at ``at`` is. An unknown type is passed over by its length; 67 is none, the mark begins a byte later there."""
     left = len(data) - at
+    if data[at + 2 : at + 3] == PACKAGE[:1]:
+        return Shape.NOISE, 1
     if left < 5:
         return Shape.WAIT, 0
     size = 5 + u16be(data, at + 3)

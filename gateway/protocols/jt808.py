@@ -8,7 +8,7 @@ joined in ``jt808_parts.py``. Big-endian. Witnesses in ``tests/vectors/jt808.jso
 * The header of 2019 has a version and ten bytes of identity: ``sos-2019``. A dialect is delimited by E7: ``sos-e7-dialect``.
 * An identity with a nibble above 9 is the number of an IMEI without its check digit: ``sos-binary-identity``.
 * The emergency bit is a level. Set for the first time it is a press; after that the alarm stands: ``sos-still-set``.
-* Clocks are eight hours ahead of UTC by the standard, unless the device's settings know better: ``clock-utc``.
+* Clocks are eight hours ahead of UTC by the standard, unless the registry's ``clock_offset_s`` knows better: ``clock-utc``.
 * The registry's ``model`` says who uses the alarm bits differently: AL300 and GL100 (bit 16 is movement, ``model-gl100-movement``),
   the padlocks G-360P and G-508P (0 and 4 removed, 1 tamper, ``model-padlock-removed``), MV710G (a door), JC (cameras).
 * A record that cannot be read costs no other record of its batch: ``batch-sos-beside-a-broken-record``.

@@ -51,6 +51,13 @@ def test_a_package_that_promises_more_than_there_is_is_refused_alone() -> None:
     assert short and short.reason == "length"
 
 
+def test_a_stray_g_before_a_package_does_not_hide_it() -> None:
+    session = Session("tcp")
+    session.receive(LOGIN + b"g" + b"gg\x04" + (28).to_bytes(2, "big") + bytes(28))
+    assert [frame.raw[:3] for frame in session.frames(NOW_US)] == [b"gg\x01", b"gg\x04"]
+    assert (session.skipped_bytes, session.pending_bytes) == (1, 0)
+
+
 def test_a_datagram_of_bare_packages_names_nobody() -> None:
     session = Session("udp")
     assert session.read(enveloped(IDENTITY, HEARTBEAT), NOW_US).kinds == Kind.HEARTBEAT
