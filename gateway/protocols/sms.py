@@ -148,7 +148,9 @@ LINE = r"^[^\w\n]{0,16}"
 "The beginning of the text or of a line, whatever marks stand before the first word."
 SENTENCE = r"(?:^|[!.:;,]\s)[^\w\n]{0,4}"
 "Or of a sentence: warnings are put before a technical message."
-TAIL = r"(?=\s*(?:$|[!,.;)\]>*\n<]|\s(?:alarm|alert|help|https?:|www\.|maps|geo:|lat|long?\b|imei|\(|[NSEW]?\s?[-+]?\d)))"
+SAID_MORE = r"emergency|pressed|triggered|(?:button|key) (?:was )?(?:pressed|triggered)|from\b|lbs\b|cell ?id\b|no gps\b|wi-?fi\b"
+"What some trackers say before the link: who, by which button, how it was located."
+TAIL = rf"(?=\s*(?:$|[!,.;)\]>*\n<]|[\s_-](?:alarm|alert)|\s(?:help|https?:|www\.|maps|geo:|lat|long?\b|imei|\(|[NSEW]?\s?[-+]?\d|{SAID_MORE})))"
 "What may follow an alarm word; anything else (numbers:, list, set, ...) makes it part of another sentence."
 COLON_OR_TAIL = rf"(?:\s?:|{TAIL})"
 HELP_ME = "help me"
@@ -170,16 +172,21 @@ def _word(pattern: str) -> re.Pattern[str]:
 
 KEYWORDS = (
     (_word(LINE + rf"(?:{ONE_TYPING_ERROR})(?!\w)"), Kind.SOS_SMS),
+    (_word(SENTENCE + HELP_ME + r"\b|\b" + HELP_ME + r"\s?!*\s*imei"), Kind.SOS_SMS),
     (_word(LINE + "sos" + COLON_OR_TAIL), Kind.SOS_SMS),
-    (_word(LINE + rf"fall(?:\s(?:down|detected))?{COLON_OR_TAIL}"), Kind.FALL),
+    (_word(SENTENCE + r"sos(?:\s?!|[\s_-](?:alarm|alert)\b)"), Kind.SOS_SMS),
+    (_word(LINE + rf"fall(?:[\s_-]?(?:down|detected))?{COLON_OR_TAIL}"), Kind.FALL),
+    (_word(LINE + rf"man[\s_-]?down{COLON_OR_TAIL}"), Kind.MAN_DOWN),
+    (_word(LINE + r"(?:no[\s_-]?(?:motion|movement)|inactivity)[\s_-](?:alarm|alert)\b(?!:)"), Kind.INACTIVITY),
     (_word(SENTENCE + r"(?:cut power|power cut|power alarm|ac alarm|extpower)\b(?!:)"), Kind.POWER_CUT),
     (_word(SENTENCE + r"(?:low battery|battery (?:is )?(?:too )?low|lowbat)\b(?!:)"), Kind.BATTERY_LOW),
     (_word(SENTENCE + r"(?:(?:sensor|shock) alarm\b|vibration" + TAIL + ")"), Kind.VIBRATION),
     (_word(LINE + "(?:stockade|geo(?:[- ]?fence)?)" + TAIL), Kind.GEOFENCE),
     (_word(LINE + "move" + TAIL), Kind.MOVEMENT),
-    (_word(LINE + r"speed(?=\s*(?:$|!|\s\d+\s?!|\s(?:alarm|alert|lat|https?:)))"), Kind.OVERSPEED),
+    (_word(LINE + r"(?:over[\s-]?)?speed(?=\s*(?:$|!|\s\d+\s?!|\s(?:alarm|alert|lat|https?:)))"), Kind.OVERSPEED),
 )
-"Words at the beginning of the text or of a line, and what they report: all that stand there, never only the first."
+"""Words at the beginning of the text or of a line, and what they report: all that stand there, never only the first. Bridges that put a
+text on one line leave a call for help behind a sentence, or before the identity."""
 STRAY_SOS = _word(r"\bsos\b")
 TK203_VOLTS = re.compile(r"\b([FL]):(\d{1,2}\.\d{1,3})V", re.IGNORECASE)
 IMEI = _word(r"\bimei\s?[:=]?\s?(\d{15})(?!\d)")

@@ -9,7 +9,10 @@ from gateway.protocols.sms import KEYWORDS, TEXT_CHARS_MAX, Session, kinds_of, p
 from gateway.protocols.sms_message import GSM7, Concat, SmsMessage, concat_of, gsm7_text, ports_of, readings, unpack_septets
 
 NOW_US = 1_773_234_191_000_000
-WORDS = ("help me!", "SOS!", "Fall alert!", "Cut Power!", "low battery!", "Shock Alarm!", "stockade!", "move!", "speed 080!")
+WORDS = (
+    "help me!", "No GPS. help me", "SOS!", "Anna: SOS!", "Fall alert!", "Man down!", "No motion alert!", "Cut Power!", "low battery!", "Shock Alarm!",
+    "stockade!", "move!", "speed 080!",
+)  # fmt: skip
 
 
 def read(text: str, peer: str | None = "+32470000001") -> Frame:
@@ -41,6 +44,21 @@ def test_a_call_for_help_is_heard_with_one_typing_error(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["help", "help menu", "can you help me", "hello you", "whelp memory", "SOSTENUTO", "xsos", "SOSx 1"])
 def test_what_only_looks_like_an_alarm_is_none(text: str) -> None:
+    assert not kinds_of(text) & LIFE
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["SOS from Anna", "SOS button pressed", "SOS_ALERT", "Battery low. SOS!", "No GPS. help me!", "Signal:F help me imei:1", "SOS wifi geo:1,1"],
+)
+def test_a_call_for_help_is_heard_among_other_words(text: str) -> None:
+    assert kinds_of(text) & Kind.SOS_SMS
+
+
+@pytest.mark.parametrize(
+    "text", ["SOS number 3", "SOS call list", "Contacts: SOS, Anna", "text help me to 123", "no motion alert: off", "fall detection on"]
+)
+def test_an_answer_about_settings_is_no_call_for_help(text: str) -> None:
     assert not kinds_of(text) & LIFE
 
 
