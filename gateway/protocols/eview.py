@@ -122,10 +122,11 @@ def recognise(data: bytes) -> int:
         return 0
     if len(body) == length and crc16_xmodem(body) == u16le(data, 4):
         return 95
-    if body and body[0] not in COMMANDS:
-        return 0
+    is_known = not body or body[0] in COMMANDS
     if len(body) == length:
-        return 60 if first_imei(body) else 0
+        return 60 if is_known and first_imei(body) else 0
+    if not is_known:
+        return 10
     return 80 if first_imei(data[HEADER_BYTES:]) else 20
 
 

@@ -43,8 +43,10 @@ NAME: Final = "h02"
 WORD_LENGTH: Final = "binary_length"
 WORD_R12: Final = "reply_r12"
 
-OPENING: Final = re.compile(rb"\*[A-Za-z]{2},(?:[0-9]{5,16})?,[A-Z][A-Z0-9]{0,7}[,#]")
-OPENING_CUT: Final = re.compile(rb"\*(?:[A-Za-z]{0,2}|[A-Za-z]{2},[0-9]{0,16}|[A-Za-z]{2},(?:[0-9]{5,16})?,(?:[A-Z][A-Z0-9]{0,7})?)")
+OPENING: Final = re.compile(rb"\*[A-Za-z]{2},(?:[0-9]{5,16})?,[A-Za-z][A-Za-z0-9]{0,7}[,#]")
+OPENING_CUT: Final = re.compile(
+    rb"\*(?:[A-Za-z]{0,2}|[A-Za-z]{2},[0-9]{0,16}|[A-Za-z]{2},(?:[0-9]{5,16})?,(?:[A-Za-z][A-Za-z0-9]{0,7})?|[A-Za-z]{2},[0-9]{5,16},#)"
+)
 
 
 class Session(StreamSession):

@@ -26,6 +26,8 @@ from gateway.protocols.stream import Content, Shape, StreamSession, opens_with
 NAME: Final = "laipac"
 LINE_BYTES_MAX: Final = 512
 SENTENCE: Final = re.compile(rb"\$([\x20-\x7e]*)\*([0-9A-Fa-f]{2})\s*")
+FAMILIES: Final = (b"$AV", b"$EAV")
+"How every sentence of the maker begins."
 HEADS: Final = (b"$AVRMC,", b"$AVSYS,", b"$EAVSYS,", b"$ECHK,")
 
 ID, TIME, STATUS, LAT, LAT_LETTER, LON, LON_LETTER, SPEED, COURSE, DATE, EVENT, BATTERY = range(1, 13)
@@ -212,5 +214,6 @@ def recognise(data: bytes) -> int:
     """How surely these first bytes are Laipac's: 95 with a whole sentence, 80 with the name of one, 0 when they cannot be."""
     opening = opens_with(data, *HEADS)
     if opening < 2:
-        return 20 * opening
+        family = opens_with(data, *FAMILIES)
+        return 60 if family == 2 and is_right(data.partition(b"\n")[0]) else 20 if opening else 10 * family
     return 95 if is_right(data.partition(b"\n")[0]) else 80

@@ -109,12 +109,13 @@ def recognise(data: bytes) -> int:
     """How surely these first bytes are Xexun's second protocol: 95 with a whole frame and its checksum, 0 when they cannot be."""
     if not data.startswith(MARK):
         return 10 if data == MARK[:1] else 0
-    plain = unstuffed(data[2:])
-    if len(plain) >= 12 and (u16be(plain, 0) not in (DATA, COMMAND_ANSWER) or imei_of(plain) is None):
-        return 0
-    end = data.find(MARK, 2)
+    plain, end = unstuffed(data[2:]), data.find(MARK, 2)
     if end >= 0 and fault_of(unstuffed(data[2:end])) is None:
         return 95
+    if len(plain) >= 12 and imei_of(plain) is None:
+        return 0
+    if len(plain) >= 12 and u16be(plain, 0) not in (DATA, COMMAND_ANSWER):
+        return 10
     return 80 if len(plain) >= 12 else 30
 
 

@@ -34,7 +34,7 @@ HEADER_BYTES: Final = 14
 "Start and length as well."
 
 DATA, COMMAND = 0x20, 0x21
-OPENING: Final = re.compile(rb"\xfc(?:[\x00-\x08](?:.(?:\x03[\x20\x21]?)?)?)?", re.DOTALL)
+OPENING: Final = re.compile(rb"\xfc(?:[\x00-\x08](?:.(?:\x03.?)?)?)?", re.DOTALL)
 "As much of start, length, version and type as there is."
 PLACE, WIFI, CELL, ALARM, STATUS = 0x64, 0x65, 0x66, 0x69, 0x6A
 PLACE_LAYOUT: Final = struct.Struct(">IddfBBBH")
@@ -129,7 +129,7 @@ def recognise(data: bytes) -> int:
         return 0
     frame = data[: length + AROUND_BYTES]
     if len(frame) < length + AROUND_BYTES:
-        return 80
+        return 80 if data[4] in (DATA, COMMAND) else 20
     return 95 if frame[-1] == END and crc16_ccitt_false(frame[3:-3]) == u16be(frame, len(frame) - 3) else 50
 
 

@@ -62,7 +62,7 @@ def test_an_answer_is_never_answered_in_a_circle() -> None:
         (b"\xab\x10\x00\x00", 0, 0),
         (b"\xab\x10\x01\x20", 0, 0),
         (frame(b"")[:9], 1, 49),
-        (frame(b"", command=0x55)[:9], 0, 0),
+        (frame(b"", command=0x55)[:9], 1, 49),
         (frame(SOS)[:26], 50, 89),
         (frame(SOS), 90, 100),
         (spoilt(frame(SOS)), 50, 89),
