@@ -199,7 +199,7 @@ class Session(StreamSession):
         Padlocks set the encryption bits and encrypt nothing, so the dates decide: a body that is encrypted has none.
         """
         places = self._readable_untrusted(message)
-        if message.attributes >> 10 & 7 and all(report.event_at_us is None for report, _, _ in places):
+        if places and message.attributes >> 10 & 7 and all(report.event_at_us is None for report, _, _ in places):
             raise FrameError(Reason.UNSUPPORTED, 2, "the body is encrypted")
         return places
 
