@@ -29,7 +29,8 @@ HEADER: Final = re.compile(rb"(TRV|[A-Z]{2})([A-Y]P[0-9A-Z]{2})")
 HEADER_CUT: Final = re.compile(rb"[A-Z]{1,2}|TRV|(?:TRV|[A-Z]{2})(?:[A-Y]P?|[A-Y]P[0-9A-Z])")
 INNER: Final = re.compile(rb"(?:TRV|IW)[ACY]P[0-9]{2}[0-9,#]|[\x00-\x08\x0b\x0c\x0e-\x1f]")
 "Where a frame that has lost its end is over."
-LOGIN: Final = re.compile(r"([0-9]{15})(?:,.*)?", re.ASCII | re.DOTALL)
+LOGIN: Final = re.compile(r"([0-9]{15})(?:[^0-9].*)?", re.ASCII | re.DOTALL)
+"What some write behind it (a card, a version) is parted by a comma, or by nothing."
 OPENING: Final = re.compile(rb"(?:TRV|[A-Z]{2})AP00[0-9]{15}[,#]")
 OPENING_KNOWN: Final = re.compile(rb"(?:TRV|IW)[ACY]P[0-9A-Z]{2}[0-9,#]")
 
