@@ -87,7 +87,7 @@ def test_a_frame(benchmark: BenchmarkFixture, entry: Row, mode: str) -> None:
 @pytest.mark.parametrize("entry", [entry for entry in PROTOCOLS if has_twin(entry)], ids=lambda entry: entry.name)
 def test_a_kernel_keeps_its_budget(entry: Row) -> None:
     jobs = alone(entry)
-    assert 2 * len(jobs) > len(believed(entry)), "most frames should not need the reference"
+    assert 3 * len(jobs) > len(believed(entry)), "what devices send all day must not need the reference"
     took_ns = []
     for _ in range(7):
         began_ns = perf_counter_ns()

@@ -22,7 +22,7 @@ from tests.vectors.sheets import cases_of as sheet_cases
 
 CASES = int(os.environ.get("GATEWAY_FUZZ_CASES", "100000"))
 SEED = int(os.environ.get("GATEWAY_FUZZ_SEED", "20260309"))
-MODELS = (None, None, None, "VL103", "LL303", "LW4G-4B", "VXT01", "R11", "G18", "FMB920")
+MODELS = (None, None, None, "GL100", "G-360P", "MV710G", "JC400", "VL103", "LL303", "LW4G-4B", "VXT01", "R11", "G18", "FMB920")
 OFFSETS_S = (None, None, 0, 28_800, -12_600)
 
 TWINS = [entry for entry in PROTOCOLS if has_twin(entry)]
@@ -111,3 +111,24 @@ def test_counting_without_objects_comes_to_the_same(entry: Row) -> None:
             counted = twin.tally(chunk, NOW_US)
             assert (counted[0], counted[1], counted[3]) == (len(told), sum(frame.refused is not None for frame in told), kinds), number
             assert (twin.device, twin.skipped_bytes) == (session.device, session.skipped_bytes), number
+
+
+@pytest.mark.parametrize("transport", ["tcp", "udp"])
+@pytest.mark.parametrize("entry", TWINS, ids=lambda entry: entry.name)
+def test_twins_remember_alike(entry: Row, transport: str) -> None:
+    """Frames of many cases in any order on one connection, some of them twice: serial numbers, standing alarms, identities."""
+    dice = random.Random(SEED + 3)
+    frames = [raw for case in cases_of(entry) if case.transport == transport for raw in case.frames]
+    for number in range(CASES // 200 if frames else 0):
+        settings = DeviceSettings(model=dice.choice(MODELS), clock_offset_s=dice.choice(OFFSETS_S))
+        sessions = [open_session(entry.name, transport, settings, reference=reference) for reference in (False, True)]
+        few = dice.choices(frames, k=4)
+        for _ in range(12):
+            raw = dice.choice(few if dice.random() < 0.7 else frames)
+            if dice.random() < 0.1:
+                raw = repaired(entry.name, mutated(raw, dice, frames))
+            elif transport == "udp" and dice.random() < 0.2:
+                raw += dice.choice(frames)
+            compiled, plain = (session.read(raw, NOW_US) for session in sessions)
+            assert compiled == plain, f"seed {SEED + 3}, round {number}: {raw.hex()}"
+            assert sessions[0].device == sessions[1].device

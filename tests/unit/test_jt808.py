@@ -181,3 +181,9 @@ def test_messages_of_a_connection_keep_their_order() -> None:
 )
 def test_first_bytes_are_judged_by_the_header_and_proved_by_the_check_byte(data: bytes, confidence: int) -> None:
     assert recognise(data) == confidence
+
+
+def test_encryption_bits_over_a_battery_that_is_plain_refuse_nothing() -> None:
+    """A message without positions has no date that could tell; found by the damaged frames of tests/property."""
+    told = Session("tcp").read(bytes.fromhex("7e02108c0701260000001400014f260309210311fb7e"), NOW_US)
+    assert told.refused is None and told.reports[0].battery_percent == 79.0
