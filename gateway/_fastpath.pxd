@@ -29,7 +29,7 @@ cdef enum:
     UNREAD_MAX = 16
     READINGS_MAX = 255  # a Teltonika packet counts its records in one byte
     REPLY_BYTES_MAX = 128
-    DEVICE_BYTES_MAX = 32
+    DEVICE_BYTES_MAX = 64
     NESTED_MAX = 8  # stream.NESTED_MAX
     BEHIND_BYTES_MAX = 2048  # stream.BEHIND_BYTES_MAX
     KERNELS_MAX = 16

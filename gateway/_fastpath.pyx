@@ -8,7 +8,7 @@ from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF
 from libc.math cimport INFINITY, cos, fabs, fmax, fmin, hypot, rint
 from libc.stdlib cimport calloc, free, malloc
-from libc.string cimport memchr, memcmp, memcpy, memmove, memset
+from libc.string cimport memchr, memcmp, memcpy, memmove, memset, strlen
 
 from dataclasses import fields as dataclass_fields
 from dataclasses import replace as dataclass_replace
@@ -28,6 +28,7 @@ include "_fastpath_queclink.pxi"
 include "_fastpath_h02.pxi"
 include "_fastpath_eview.pxi"
 include "_fastpath_jt808.pxi"
+include "_fastpath_osmand.pxi"
 include "_fastpath_areas.pxi"
 include "_fastpath_crc32c.pxi"
 include "_fastpath_fuzz.pxi"
@@ -104,6 +105,7 @@ cdef class Twin:
     cdef object reference
     cdef object known
     cdef object name
+    cdef object farewell
     cdef readonly object transport
     cdef readonly object device
     cdef bytes buffer
@@ -113,6 +115,7 @@ cdef class Twin:
     def __cinit__(self, reference not None):
         self.reference = reference
         self.name = reference.NAME
+        self.farewell = FAREWELLS.get(self.name)
         self.kernel = &KERNELS[<int> KERNEL_NUMBERS[self.name]]
         self.transport = reference.transport
         self.line.is_datagram = reference.transport == "udp"
@@ -236,7 +239,7 @@ cdef class Twin:
             return refused_frame(self.name, self.transport, raw, self.device, status, &TOLD.fault, unverified)
         reply = PyBytes_FromStringAndSize(<char *> TOLD.reply, TOLD.reply_bytes) if TOLD.reply_bytes else None
         reports = tuple([report_of(&TOLD.readings[at]) for at in range(TOLD.count)])
-        return frame_of(self.name, self.transport, raw, self.device, reports, reply)
+        return frame_of(self.name, self.transport, raw, self.device, reports, reply, self.farewell)
 
     cdef object _handover(self, bytes raw, object now_us, bint whole=False):
         """Let the reference read it (``whole``: a datagram with all that it holds), in the state in which this connection is."""

@@ -154,7 +154,7 @@ cdef uint64_t KIND_LIFE = LIFE & ~Kind.SOS_APP
 cdef uint64_t KIND_LIFE_KNOWN = LIFE & ~(Kind.UNKNOWN_ALARM | Kind.SOS_APP)
 
 cdef object REASON_NAMES = ("",) + tuple([reason.name.lower() for reason in Reason])
-cdef object SOURCE_NAMES = ("gnss", "wifi", "cell", "network")
+cdef object SOURCE_NAMES = ("gnss", "wifi", "cell", "network", "app")
 
 cdef dict KIND_SETS = {}
 cdef enum:
@@ -270,7 +270,7 @@ cdef object report_of(const Reading *reading):
     return report
 
 
-cdef object frame_of(object protocol, object transport, bytes raw, object device, tuple reports, object reply):
+cdef object frame_of(object protocol, object transport, bytes raw, object device, tuple reports, object reply, object farewell):
     """A believed frame."""
     frame = new_noun(Frame)
     give(frame, FRAMES[FRAME_PROTOCOL], protocol)
@@ -281,6 +281,7 @@ cdef object frame_of(object protocol, object transport, bytes raw, object device
     give(frame, FRAMES[FRAME_REPLY], reply)
     give(frame, FRAMES[FRAME_REFUSED], None)
     give(frame, FRAMES[FRAME_UNVERIFIED], None)
+    give(frame, FRAMES[FRAME_FAREWELL], farewell)
     give_beside(frame, FRAME_BESIDE)
     return frame
 
@@ -305,7 +306,7 @@ cdef enum:
     REPORT_FIELDS
 
 cdef enum:
-    FRAME_PROTOCOL, FRAME_TRANSPORT, FRAME_RAW, FRAME_DEVICE, FRAME_REPORTS, FRAME_REPLY, FRAME_REFUSED, FRAME_UNVERIFIED
+    FRAME_PROTOCOL, FRAME_TRANSPORT, FRAME_RAW, FRAME_DEVICE, FRAME_REPORTS, FRAME_REPLY, FRAME_REFUSED, FRAME_UNVERIFIED, FRAME_FAREWELL
     FRAME_FIELDS
 
 # Where the slots of a noun lie in its objects.
@@ -334,4 +335,4 @@ cdef tuple CELL_BESIDE = find_slots(Cell, CELL, ("mcc", "mnc", "lac", "cid", "rs
 cdef tuple REPORT_BESIDE = find_slots(Report, REPORT, (
     "kinds", "fix", "event_at_us", "sequence", "battery_percent", "battery_v", "power_v", "charging", "stored", "standing",
     "cells", "wifi", "text", "unread"))
-cdef tuple FRAME_BESIDE = find_slots(Frame, FRAMES, ("protocol", "transport", "raw", "device", "reports", "reply", "refused", "unverified"))
+cdef tuple FRAME_BESIDE = find_slots(Frame, FRAMES, ("protocol", "transport", "raw", "device", "reports", "reply", "refused", "unverified", "farewell"))

@@ -4,6 +4,7 @@
 
 cdef Kernel KERNELS[KERNELS_MAX]
 cdef dict KERNEL_NUMBERS = {}
+cdef dict FAREWELLS = {}  # what a protocol says to a stranger, where it says something: see ``Frame.farewell``
 
 
 cdef Kernel *new_kernel(str name, bytes starts) except NULL:

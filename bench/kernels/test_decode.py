@@ -52,6 +52,8 @@ JOBS = (
     Job("jt808", "position"),
     Job("jt808", "sos-2019"),
     Job("jt808", "batch-live"),
+    Job("osmand", "query-plain"),
+    Job("osmand", "form-sos"),
 )
 
 

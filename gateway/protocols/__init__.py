@@ -99,7 +99,7 @@ PROTOCOLS = (
     Row("xexun2", ("tcp",), 5231, xexun2.Session, None, xexun2.recognise),
     Row("xexun3", ("tcp",), 5232, xexun3.Session, None, xexun3.recognise),
     Row("laipac", ("tcp", "udp"), 5045, laipac.Session, None, laipac.recognise),
-    Row("osmand", ("http", "tcp"), 5055, osmand.Session, None, osmand.recognise),
+    Row("osmand", ("http", "tcp"), 5055, osmand.Session, _fastpath.Twin, osmand.recognise),
     Row("tetra-lip", ("sds",), 0, tetra_lip.Session, None, tetra_lip.recognise),
     Row("nmea", ("tcp", "udp"), 5005, nmea.Session, None, nmea.recognise),
     Row("taip", ("tcp", "udp"), 5031, taip.Session, None, taip.recognise),

@@ -76,7 +76,7 @@ def test_twins_agree_on_damaged_frames(entry: Row) -> None:
 @pytest.mark.parametrize("entry", [entry for entry in TWINS if "tcp" in entry.transports], ids=lambda entry: entry.name)
 def test_twins_split_damaged_streams_alike(entry: Row) -> None:
     dice = random.Random(SEED + 1)
-    cases = [case for case in cases_of(entry) if case.transport == "tcp"]
+    cases = [case for case in cases_of(entry) if case.transport != "udp"]
     frames = [raw for case in cases for raw in case.frames]
     for number in range(CASES // 20):
         compiled, plain = (open_session(entry.name, "tcp", reference=reference) for reference in (False, True))
@@ -95,7 +95,7 @@ def test_twins_split_damaged_streams_alike(entry: Row) -> None:
 def test_counting_without_objects_comes_to_the_same(entry: Row) -> None:
     """What the ingest thread does with a stream, against what the objects say."""
     dice = random.Random(SEED + 2)
-    cases = [case for case in cases_of(entry) if case.transport == "tcp"]
+    cases = [case for case in cases_of(entry) if case.transport != "udp"]
     frames = [raw for case in cases for raw in case.frames]
     for number in range(CASES // 50):
         case = dice.choice(cases)
