@@ -104,11 +104,13 @@ def compare_of_the_shared_script() -> Callable[[dict[str, Any], dict[str, Any]],
 @pytest.mark.parametrize("extra", ["", "--reference"], ids=["compiled", "reference"])
 def test_the_shared_script_is_content_with_the_command(extra: str) -> None:
     assert FOREIGN
+    # The number of a TETRA radio is not in its bytes, and the script does not hand it over.
+    names = ",".join(path.stem for path in FOREIGN_SHEETS if path.stem != "tetra-lip")
     done = subprocess.run(
         [
-            sys.executable, str(FOREIGN / "protocols" / "check_vectors.py"), "--gateway", f"{sys.executable} -m gateway", "--only", "gt06",
+            sys.executable, str(FOREIGN / "protocols" / "check_vectors.py"), "--gateway", f"{sys.executable} -m gateway", "--only", names,
             "--verbose", f"--extra={extra}", str(FOREIGN / "protocols" / "vectors"),
         ],
-        capture_output=True, text=True, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, timeout=120,
+        capture_output=True, text=True, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, timeout=280,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
