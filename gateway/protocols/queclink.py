@@ -1,11 +1,11 @@
 """Queclink @Track in its ASCII form, over TCP, UDP and as SMS text: the reference decoder.
 
-Papers: the @Track air interface descriptions of Queclink (GL300, GL500, GV500CG series), as gathered in the dossier
-``queclink.md``. Personal trackers (GL200, GL300 with SOS key, GL500, GL50, GL320M, GL530, GT301, GT501) and the vehicle
-families GV, GB and CV. This file delimits and answers; what a message says is read in ``queclink_content.py``. What
-families do differently:
+Papers: the @Track air interface descriptions of Queclink (GL300, GL500, GV500CG series). Personal trackers (GL200, GL300 with
+SOS key, GL500, GL50, GL320M, GL530, GT301, GT501) and the vehicle families GV, GB and CV. This file delimits and answers; what
+a message says is read in ``queclink_content.py``. What families do differently:
 
-* The location group stands behind prefixes of any length: it is found by its form (``behind-can-bus-fields``).
+* The location group stands behind prefixes of any length: it is found by its form (``behind-can-bus-fields``). Its time may be
+  missing (``sos-position-without-time``), and one of a batch may not have been measured (``batch-with-a-place-not-measured``).
 * Device type and version have 6 or 10 characters, or none (``version-of-ten``, ``version-empty``).
 * CDMA devices give a MEID, 14 hexadecimal digits, for an IMEI (``meid``).
 * GT300 has its IMEI in field 1 and ends with NUL (``gt300``).

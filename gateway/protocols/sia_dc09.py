@@ -1,15 +1,17 @@
 """SIA DC-09 (ANSI/SIA DC-09 "Internet Protocol Event Reporting"), plain and encrypted, over TCP and UDP: the reference decoder.
 
-Papers: ANSI/SIA DC-09 (2007, 2013, 2021) with DC-03 and DC-05, as gathered in the dossier ``sia-dc09.md``. Spoken by nearly every
-alarm panel with a network, and by mobile personal alarms. This file delimits, checks and answers; what a frame says is read in
-``sia_dc09_content.py``, its AES is in ``sia_dc09_cipher.py``. What panels do differently:
+Papers: ANSI/SIA DC-09 (2007, 2013, 2021) with DC-03 and DC-05. Spoken by nearly every alarm panel with a network, and by mobile
+personal alarms. This file delimits, checks and answers; what a frame says is read in ``sia_dc09_content.py``, its AES is in
+``sia_dc09_cipher.py``. What panels do differently:
 
 * Some write the length in decimal (``length-decimal``): refused, unless the device's settings say otherwise; a panic among them is
   raised with a doubt all the same.
 * Some have letters beyond F in their accounts (``account-with-letters``): likewise.
 * Some leave out the line or the account outside the data (``no-line``, ``account-in-data-only``).
 * The account in the data outranks the header's: one receiver, several premises (``account-in-data-wins``).
-* Keys are entered as hexadecimal digits or as characters (``key-as-characters``).
+* Keys are entered as hexadecimal digits or as characters (``key-as-characters``); pads are text, or any octets
+  (``encrypted-pad-of-any-octets``).
+* Contact ID has blanks between its fields, or none (``cid-without-blanks``).
 
 The device's identity is the account. A wrong clock costs no alarm: only where the settings ask for it is a frame outside the time
 window answered by NAK, and even then its alarm is raised (``window-panic``).
