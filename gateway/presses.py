@@ -11,7 +11,7 @@ has already answered, unless it is provably the same one: a new press after a cl
 
 import hashlib
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.model import LIFE, Kind, Report
 from gateway.times import DeviceTime
@@ -109,22 +109,26 @@ _SAYS_NO_STATE = Kind.LOGIN | Kind.CONFIG_REPLY | Kind.DEVICE_ACK
 "What tells nothing of how a device is: its silence about a switch is no release."
 
 
+_ANY_RECORD = frozenset((True, False))
+
+
 @dataclass(frozen=True, slots=True)
 class _Set:
     """The switches of one device that are set."""
 
     kinds: Kind
-    is_dated: bool | None
-    "Whether the records that tell of them carry a time; None: none of them has come yet."
+    told_by: frozenset[bool]
+    "Which records may tell of them: with a time of their own (True), without one (False)."
     seen_mono_us: int
 
 
 class Switches:
     """Whose alarm switch is set just now, so that a level is pressed once, and again as soon as it was released.
 
-    A switch is released by a live record of the kind that told of it (with or without a time of its own) which tells no alarm:
-    a heartbeat says nothing about a bit that stands in positions. In memory alone: whoever restarts hears of a set switch as
-    of a press, because nobody knows whether it was released meanwhile.
+    A switch is released by a live record of the sort that tells of it (with or without a time of its own) and tells no alarm:
+    a heartbeat says nothing about a bit that stands in positions. After an event either sort may tell of it, until one came
+    without. In memory alone: whoever restarts hears of a set switch as of a press, because nobody knows whether it was
+    released meanwhile.
     """
 
     def __init__(self) -> None:
@@ -136,18 +140,20 @@ class Switches:
         known = self._set.get(device_id)
         if known is None or not report.standing or now_mono_us - known.seen_mono_us > STANDING_GAP_US:
             return False
-        return not report.kinds & LIFE & ~known.kinds
+        return (report.event_at_us is not None) in known.told_by and not report.kinds & LIFE & ~known.kinds
 
     def heard(self, device_id: str, report: Report, now_mono_us: int) -> None:
         """Keep what a record says of its device's switches."""
-        alarms, is_dated = report.kinds & LIFE, report.event_at_us is not None
+        alarms, told_by = report.kinds & LIFE, frozenset((report.event_at_us is not None,))
         known = self._set.get(device_id)
-        if report.standing and alarms:
-            self._keep(device_id, _Set(alarms | known.kinds if known and report.stored else alarms, is_dated, now_mono_us))
-        elif alarms:
-            self._keep(device_id, _Set(alarms | known.kinds, known.is_dated, now_mono_us) if known else _Set(alarms, None, now_mono_us))
-        elif known and known.is_dated is is_dated and not report.stored and not report.kinds & _SAYS_NO_STATE:
-            del self._set[device_id]
+        if alarms:
+            kinds = alarms | known.kinds if known and (report.stored or not report.standing) else alarms
+            self._keep(device_id, _Set(kinds, told_by if report.standing else _ANY_RECORD, now_mono_us))
+        elif known and not report.stored and not report.kinds & _SAYS_NO_STATE:
+            if left := known.told_by - told_by:
+                self._set[device_id] = replace(known, told_by=left)
+            else:
+                del self._set[device_id]
 
     def _keep(self, device_id: str, switches: _Set) -> None:
         self._set.pop(device_id, None)

@@ -107,6 +107,27 @@ def test_heartbeats_release_a_switch_that_stands_in_heartbeats_and_positions_do_
     assert names(story.sight(Kind.SOS_BUTTON, standing=True)) == ["AlarmRaised"]
 
 
+def test_a_press_whose_event_was_lost_is_told_by_the_heartbeat() -> None:
+    story = Story()
+    story.resolve(story.press(ago_s=0))
+    story.wait(60)
+    story.sight(Kind.POSITION, ago_s=0)
+    story.sight(Kind.HEARTBEAT)
+    assert names(story.sight(Kind.SOS_BUTTON, standing=True)) == ["AlarmRaised"]
+
+
+def test_another_event_does_not_bring_a_released_switch_back() -> None:
+    story = Story()
+    story.resolve(story.press(ago_s=0, standing=True))
+    story.wait(60)
+    story.sight(Kind.POSITION, ago_s=0)
+    (fall,) = story.sight(Kind.FALL, ago_s=0)
+    assert isinstance(fall, ev.AlarmRaised)
+    story.resolve(fall.alarm_id)
+    story.wait(60)
+    assert names(story.sight(Kind.SOS_BUTTON, ago_s=0, standing=True)) == ["AlarmRaised"]
+
+
 def test_a_switch_of_one_device_hides_no_press_of_another() -> None:
     story = Story()
     story.resolve(story.press(ago_s=0, device="dev-2"))
