@@ -12,13 +12,13 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Final
 
 from gateway.errors import FrameError, Reason
 from gateway.model import LIFE, PRE, TEST, Fix, Frame, Kind, Report
-from gateway.protocols.base import NOTHING_KNOWN, DeviceSettings, refused
+from gateway.protocols.base import refused
+from gateway.protocols.messages import MessageSession
 
 NAME: Final = "app"
 BODY_BYTES_MAX = 16_384
@@ -40,29 +40,8 @@ STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)")
 
 
-class Session:
+class Session(MessageSession):
     """The requests of one device; ``peer`` is its identity, which the signature proved."""
-
-    def __init__(self, transport: str, settings: DeviceSettings = NOTHING_KNOWN, peer: str | None = None) -> None:
-        self.transport = transport
-        self.settings = settings
-        self.device = peer or None
-        self.skipped_bytes = 0
-        self._bodies: list[bytes] = []
-
-    @property
-    def pending_bytes(self) -> int:
-        """Bytes that wait for the rest of their frame."""
-        return 0
-
-    def receive(self, data: bytes) -> None:
-        """Take a whole body: there are no others."""
-        self._bodies.append(data)
-
-    def frames(self, now_us: int) -> Iterator[Frame]:
-        """A frame for each body."""
-        while self._bodies:
-            yield self.read(self._bodies.pop(0), now_us)
 
     def read(self, raw: bytes, now_us: int) -> Frame:
         """One body."""

@@ -1,6 +1,6 @@
 """What the packages of Eelink say: positions of version 1 and 2, warnings, states, texts.
 
-Source: "Eelink protocol" versions 1 and 2, and dossier ``eelink.md`` sections 4 to 6. Degrees are signed, x 1,800,000.
+Source: "Eelink protocol" versions 1 and 2. Degrees are signed, x 1,800,000.
 """
 
 import re

@@ -1,8 +1,8 @@
 """GT06: Concox / Jimi and the clones (GT06, GK301/GK310, LL301/LL303, JM-, VL-, JC- families, SEEWORLD, VXT01).
 
-Paper: "GPS Tracker Communication Protocol (GT06)" of Concox and the descriptions of its families, as gathered in
-the dossier ``gt06.md``. TCP, big-endian, the device is the client. This file delimits and answers; what a message
-says is read in ``gt06_content.py``, where it may say alarm in ``gt06_alarms.py``. Witnesses in ``tests/vectors/gt06.json``:
+Paper: "GPS Tracker Communication Protocol (GT06)" of Concox and the descriptions of its families. TCP, big-endian, the device is
+the client. This file delimits and answers; what a message says is read in ``gt06_content.py``, where it may say alarm in
+``gt06_alarms.py``. Witnesses in ``tests/vectors/gt06.json``:
 
 - two headers, 7878 (one length byte) and 7979 (two): ``gt06-position``, ``gt06-voltage``
 - a zone in the login makes later times local: ``gt06-zone-east``, ``gt06-zone-west``

@@ -1,6 +1,6 @@
 """Where a GT06 frame may say alarm: three bits of the terminal information, and one byte. Both are always read.
 
-Whoever reads only one of them shows a pressed button as a geofence. Source: dossier ``gt06.md`` sections 4 and 6.
+Whoever reads only one of them shows a pressed button as a geofence. Source: the descriptions of the GT06 families.
 """
 
 from dataclasses import dataclass

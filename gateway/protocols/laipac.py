@@ -1,7 +1,7 @@
 """Laipac: the S-911 Bracelet Locator and its successors, worn by victims and offenders; StarFinder in vehicles.
 
-Paper: the maker's StarFinder and S-911 communication protocol, as gathered in the dossier ``laipac.md``. Lines of ASCII over TCP
-and UDP, ``$...*hh`` CR LF, checked like NMEA 0183. Witnesses in ``tests/vectors/laipac.json``:
+Paper: the maker's StarFinder and S-911 communication protocol. Lines of ASCII over TCP and UDP, ``$...*hh`` CR LF, checked like
+NMEA 0183. Witnesses in ``tests/vectors/laipac.json``:
 
 - a status letter in lower case asks for an acknowledgement: ``report-ack-wanted``
 - newer devices send the battery in millivolts, without a dot: ``battery-millivolts``

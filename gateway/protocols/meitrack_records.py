@@ -1,6 +1,6 @@
 """Records of Meitrack: text (AAA, AFF), binary batches (CCC) and lists (CCE). Binary numbers are little-endian.
 
-Source: "MEITRACK GPRS Protocol" and dossier ``meitrack.md`` sections 3 to 6.
+Source: "MEITRACK GPRS Protocol".
 """
 
 import re

@@ -1,6 +1,6 @@
 """MiniFinder of the first generation (EV-06, EV-07, Pico, Atto), over TCP: the reference decoder.
 
-Paper: none is public; the dossier rests on the maker's flag table and on recorded frames. Newer devices of the maker speak the binary
+Paper: none is public; what is known rests on the maker's flag table and on recorded frames. Newer devices of the maker speak the binary
 protocol of ``eview.py``. A frame is text from ``!`` to ``;``, without checksum and length; some firmware puts a NUL behind it. Only
 the login names the device (``before-login``), and nothing is answered.
 

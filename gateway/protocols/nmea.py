@@ -1,7 +1,7 @@
 """NMEA 0183 over TCP and UDP: receivers and routers in police vehicles (Sierra AirLink, Cradlepoint, Digi, T55 modems).
 
-Paper: NMEA 0183 (RMC, GGA, GLL) and what the makers of routers add, as gathered in the dossier ``nmea.md``. A source of positions of
-units; no alarm comes from it. Witnesses in ``tests/vectors/nmea.json``:
+Paper: NMEA 0183 (RMC, GGA, GLL) and what the makers of routers add. A source of positions of units; no alarm comes from it.
+Witnesses in ``tests/vectors/nmea.json``:
 
 - an identity before the sentence, in a line of its own, or behind the checksum: ``prefix-group``, ``login-pgid``, ``behind-checksum``
 - sentences without a date are of the day that is nearest: ``gga``; GGA beside RMC of its second gives altitude and satellites

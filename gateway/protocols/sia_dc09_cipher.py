@@ -1,8 +1,8 @@
 """SIA DC-09: the AES of its encrypted frames.
 
-Paper: ANSI/SIA DC-09-2013, section on encryption, as gathered in the dossier ``sia-dc09.md``, section 5. AES-CBC with a zero
-initialisation vector; the key has 128, 192 or 256 bits. Text is filled up to whole blocks by a pad in front of it. There is no
-integrity: whoever needs it puts the connection into TLS or a VPN.
+Paper: ANSI/SIA DC-09-2013, section on encryption. AES-CBC with a zero initialisation vector; the key has 128, 192 or 256 bits.
+Text is filled up to whole blocks by a pad in front of it. There is no integrity: whoever needs it puts the connection into TLS or
+a VPN.
 """
 
 import hashlib

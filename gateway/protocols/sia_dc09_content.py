@@ -1,7 +1,7 @@
 """SIA DC-09: what stands between the brackets.
 
-Papers: ANSI/SIA DC-09 (frame, extended data), DC-03 (SIA codes), DC-05 (Contact ID codes), as gathered in the dossier
-``sia-dc09.md``, sections 3, 4 and 7. Once decrypted, everything behind the first bracket has one form:
+Papers: ANSI/SIA DC-09 (frame, extended data), DC-03 (SIA codes), DC-05 (Contact ID codes). Once decrypted, everything
+behind the first bracket has one form:
 
 * ``#account|event]``, then ``[Xextended data]`` any number of times, then ``_HH:MM:SS,MM-DD-YYYY`` (UTC, optional)
 * event of SIA-DCS: ``N`` (new) or ``O`` (old), modifiers ``ti id ri pi`` and codes (two letters, up to four digits) parted by ``/``,

@@ -14,7 +14,7 @@ A sending number can be forged; an SMS alarm is raised all the same. Not support
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import ClassVar, Final, NamedTuple
@@ -22,6 +22,7 @@ from typing import ClassVar, Final, NamedTuple
 from gateway.errors import FrameError, Reason
 from gateway.model import LIFE, NO_KIND, Fix, Frame, Kind, Report
 from gateway.protocols.base import NOTHING_KNOWN, DeviceSettings, refused
+from gateway.protocols.messages import MessageSession
 from gateway.protocols.sms_message import SmsMessage, clean, readings
 from gateway.protocols.stream import StreamSession
 
@@ -42,32 +43,11 @@ class Carried(NamedTuple):
 RECOGNISED = 50
 
 
-class Session:
+class Session(MessageSession):
     """The messages of one sender; ``peer`` is its number."""
 
     CARRIED: ClassVar[tuple[Carried, ...]] = ()
     "Set beside the table of protocols: no protocol imports another."
-
-    def __init__(self, transport: str, settings: DeviceSettings = NOTHING_KNOWN, peer: str | None = None) -> None:
-        self.transport = transport
-        self.settings = settings
-        self.device = self._peer = peer or None
-        self.skipped_bytes = 0
-        self._messages: list[bytes] = []
-
-    @property
-    def pending_bytes(self) -> int:
-        """Bytes that wait for the rest of their frame."""
-        return 0
-
-    def receive(self, data: bytes) -> None:
-        """Take a whole message: there are no others."""
-        self._messages.append(data)
-
-    def frames(self, now_us: int) -> Iterator[Frame]:
-        """A frame for each message."""
-        while self._messages:
-            yield self.read(self._messages.pop(0), now_us)
 
     def read(self, raw: bytes, now_us: int) -> Frame:
         """One message: UTF-8 text, packed septets or UTF-16."""
@@ -79,8 +59,8 @@ class Session:
             device, report = aml_untrusted(text) if AML_HEADER.match(text) else tracker_text(text)
         except FrameError as error:
             kinds = kinds_of(text)
-            return refused(NAME, self.transport, raw, error, self._peer, Report(kinds, text=text) if kinds & LIFE else None)
-        self.device = device or self._peer
+            return refused(NAME, self.transport, raw, error, self.peer, Report(kinds, text=text) if kinds & LIFE else None)
+        self.device = device or self.peer
         return Frame(NAME, self.transport, raw, self.device, (report,))
 
     def _carried(self, raw: bytes, text: str, now_us: int) -> Frame | None:
@@ -95,7 +75,7 @@ class Session:
                     frames.append(session.read(body[-session.pending_bytes :], now_us))
                 frame = session.joined(raw, frames) if len(frames) > 1 else frames[0] if frames else session.read(body, now_us)
                 if not frame.refused or frame.unverified:
-                    self.device = frame.device or self._peer
+                    self.device = frame.device or self.peer
                     return replace(frame, transport=self.transport, raw=raw, device=self.device, reply=None)
         return None
 

@@ -1,8 +1,8 @@
 """TAIP: vehicles of police, fire brigade and ambulances (Trimble Placer, CalAmp, Sierra; Lantrix, Virloc and Akroz beside them).
 
-Paper: the Trimble ASCII Interface Protocol of the Placer GPS manuals and what its relatives add, as gathered in the dossier
-``taip.md``. ``>message;ID=identity;#number;*hh<`` over TCP and UDP. A source of positions of units; an event is an alarm only where
-the device's settings say so. Witnesses in ``tests/vectors/taip.json``:
+Paper: the Trimble ASCII Interface Protocol of the Placer GPS manuals and what its relatives add.
+``>message;ID=identity;#number;*hh<`` over TCP and UDP. A source of positions of units; an event is an alarm only where the
+device's settings say so. Witnesses in ``tests/vectors/taip.json``:
 
 - reports with a time of the day, and with a GPS week, which some receivers count 1024 too low: ``rpv``, ``rev-rollover``
 - relatives with a date, whose event stands in front or behind: ``rgp-event-sos``, ``rcv-event``; Akroz sends km/h: ``ruv``

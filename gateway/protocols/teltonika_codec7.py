@@ -1,4 +1,4 @@
-"""Records of codec 7, which GH3000 and GH5200 send. Paper: the maker's description of the GH protocol (dossier ``teltonika.md``)."""
+"""Records of codec 7, which GH3000 and GH5200 send. Paper: the maker's description of the GH protocol."""
 
 import math
 import struct

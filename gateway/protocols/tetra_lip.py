@@ -13,14 +13,14 @@ Not supported: the uncertainty of circles and ellipses and the altitude (opaque 
 LIP, text (0x82) and other location services (0x83).
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from gateway.errors import FrameError, Reason
 from gateway.model import Frame, Kind, Report
 from gateway.protocols import fields
-from gateway.protocols.base import NOTHING_KNOWN, DeviceSettings, refused
+from gateway.protocols.base import refused
+from gateway.protocols.messages import MessageSession
 from gateway.protocols.octets import civil_of, civil_us
 
 NAME: Final = "tetra-lip"
@@ -53,29 +53,8 @@ PROVEN_SHAPES, PROVEN_VELOCITIES = frozenset((0, 1, 2, 5, POINT_AND_ERROR)), fro
 "Those that were seen in messages; of the others the widths come from the standard alone."
 
 
-class Session:
+class Session(MessageSession):
     """The messages of one radio; ``peer`` is its ISSI or TSI."""
-
-    def __init__(self, transport: str, settings: DeviceSettings = NOTHING_KNOWN, peer: str | None = None) -> None:
-        self.transport = transport
-        self.settings = settings
-        self.device = peer or None
-        self.skipped_bytes = 0
-        self._messages: list[bytes] = []
-
-    @property
-    def pending_bytes(self) -> int:
-        """Bytes that wait for the rest of their frame."""
-        return 0
-
-    def receive(self, data: bytes) -> None:
-        """Take a whole message: there are no others."""
-        self._messages.append(data)
-
-    def frames(self, now_us: int) -> Iterator[Frame]:
-        """A frame for each message."""
-        while self._messages:
-            yield self.read(self._messages.pop(0), now_us)
 
     def read(self, raw: bytes, now_us: int) -> Frame:
         """One message, from the protocol identifier on."""

@@ -1,6 +1,6 @@
 """The Watch protocol of 3G watches and many pendants ("SeTracker" family), over TCP: the reference decoder.
 
-Paper: none is public; the dossier rests on public tests and issue threads about these watches. A frame is
+Paper: none is public; what is known rests on public tests and issue threads about these watches. A frame is
 ``[MM*id*LLLL*content]``, or ``[MM*id*IIII*LLLL*content]`` with an index (maker ZJ and others: ``heartbeat-with-index``).
 LLLL counts the content after unstuffing (7D 01 to 7D 05). There is no checksum.
 

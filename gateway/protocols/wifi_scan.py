@@ -1,6 +1,6 @@
 """The scan of access points and radio cells that Topin devices send, on their own port and on that of GT06.
 
-Source: dossier ``topin.md`` sections 1 and 3. There is neither a checksum nor a serial number.
+Source: the descriptions of the Topin families. There is neither a checksum nor a serial number.
 
 - 2  7878, 1  number n of access points, 1  type, 6  time in BCD
 - n x (MAC 6, strength 1)

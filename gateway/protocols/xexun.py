@@ -1,6 +1,6 @@
 """Xexun, the text protocol of TK102, TK103 and XT009, over TCP: the reference decoder.
 
-Paper: no edition is public; the dossier rests on the maker's manuals of the TK-203 and on recorded sentences. A sentence is an NMEA
+Paper: no edition is public; what is known rests on the maker's manuals of the TK-203 and on recorded sentences. A sentence is an NMEA
 0183 RMC line without its ``$``, with the device's own fields around it (see ``Session``). Nothing is answered.
 
 * The sum of NMEA covers the RMC part alone. If it is wrong the frame is refused; an SOS beside it is raised all the same,

@@ -1,6 +1,6 @@
 """Xexun's second, binary protocol (TK905-4G, Y11 and later), over TCP: the reference decoder.
 
-Paper: none is public; the dossier rests on the maker's frames and on devices' recordings. Numbers are big-endian. A frame stands
+Paper: none is public; what is known rests on the maker's frames and on devices' recordings. Numbers are big-endian. A frame stands
 between two marks FA AF; inside, FB BF 01 is FA AF and FB BF 02 is FB BF. Witnesses in ``tests/vectors/xexun2.json``:
 
 * The checksum is that of the payload alone: the sum of its bytes folded to 16 bits, inverted. The header has none, so a press is

@@ -1,6 +1,6 @@
 """Xexun's third, binary protocol, over TCP: the reference decoder.
 
-Paper: none is public; the dossier rests on recorded frames. Numbers are big-endian, coordinates are decimal degrees. A frame has a
+Paper: none is public; what is known rests on recorded frames. Numbers are big-endian, coordinates are decimal degrees. A frame has a
 length and a CRC over everything but its marks. Witnesses in ``tests/vectors/xexun3.json``:
 
 * A data frame holds elements: place, status, and one for each alarm (``sos``, ``sos-and-low-battery``). An element that comes again

@@ -1,4 +1,4 @@
-"""What simulated devices say: the real bytes of each protocol, made from its dossier.
+"""What simulated devices say: the real bytes of each protocol, made from its paper.
 
 The other direction of ``protocols/``: nothing here is used by the gateway itself.
 """

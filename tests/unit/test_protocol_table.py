@@ -16,10 +16,9 @@ from tests.unit.gt06_frames import IMEI, alarm, login
 from tests.vectors.sheets import NOW_US, OWN_CASES, sheet_files
 
 ROOM = Path(protocols.__file__).parent
-SHARED_FILES = {"__init__", "auto", "base", "fields", "gps_block", "listing", "octets", "order_book", "orders", "page", "stream", "wifi_scan"}
-MAY_IMPORT = {"gateway.errors", "gateway.model", "gateway._fastpath"} | {
-    f"gateway.protocols.{name}" for name in ("base", "fields", "gps_block", "octets", "order_book", "stream", "wifi_scan")
-}
+SHARED_BY_PROTOCOLS = {"base", "fields", "gps_block", "messages", "octets", "order_book", "stream", "wifi_scan"}
+SHARED_FILES = SHARED_BY_PROTOCOLS | {"__init__", "auto", "listing", "orders", "page"}
+MAY_IMPORT = {"gateway.errors", "gateway.model", "gateway._fastpath"} | {f"gateway.protocols.{name}" for name in SHARED_BY_PROTOCOLS}
 WATCH_BEAT = b"[SG*0101260001*0002*LK]"
 
 

@@ -1,0 +1,36 @@
+"""Messages that come whole (a text, a request's body, short data of a radio): what their sessions share."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+
+from gateway.model import Frame
+from gateway.protocols.base import NOTHING_KNOWN, DeviceSettings
+
+
+class MessageSession(ABC):
+    """The messages of one sender; ``peer`` is its identity, which whoever brought them vouches for."""
+
+    def __init__(self, transport: str, settings: DeviceSettings = NOTHING_KNOWN, peer: str | None = None) -> None:
+        self.transport = transport
+        self.settings = settings
+        self.peer = self.device = peer or None
+        self.skipped_bytes = 0
+        self._messages: list[bytes] = []
+
+    @property
+    def pending_bytes(self) -> int:
+        """Bytes that wait for the rest of their frame."""
+        return 0
+
+    def receive(self, data: bytes) -> None:
+        """Take a whole message: there are no others."""
+        self._messages.append(data)
+
+    def frames(self, now_us: int) -> Iterator[Frame]:
+        """A frame for each message."""
+        while self._messages:
+            yield self.read(self._messages.pop(0), now_us)
+
+    @abstractmethod
+    def read(self, raw: bytes, now_us: int) -> Frame:
+        """One message. Never raises for what it holds."""
