@@ -1,7 +1,7 @@
 # Kernels: jt808. The twin of protocols/jt808.py, jt808_position.py, jt808_alarms.py and jt808_levels.py: both delimiters, all headers,
 # positions with their items, batches, logins, heartbeats.
 #
-# Refused frames, messages in parts, texts, clocks, old forms and items that are cut off are handed over. Read it beside those files:
+# Refused frames, messages in parts, texts, clocks, attributes, old forms and items that are cut off are handed over. Read it beside those files:
 # same names, same order.
 
 cdef enum:
@@ -27,6 +27,7 @@ cdef enum Jt808Kind:
     JT808_SERVER_TIME = 0x0004
     JT808_REGISTER = 0x0100
     JT808_AUTHENTICATE = 0x0102
+    JT808_ATTRIBUTES = 0x0107
     JT808_TIME_WANTED = 0x0109
     JT808_POSITION = 0x0200
     JT808_POSITION_ANSWER = 0x0201
@@ -635,7 +636,7 @@ cdef int jt808_identity(const uint8_t *identity, Py_ssize_t count, uint8_t *digi
 cdef inline bint is_jt808_answered(uint32_t kind) noexcept nogil:
     """Messages that want the general answer, of those that are read here."""
     return kind == JT808_HEARTBEAT or kind == JT808_LOGOUT or kind == JT808_AUTHENTICATE or kind == JT808_POSITION or kind == JT808_BATCH_SHORT \
-        or kind == JT808_BATCH or kind == 0x0107 or kind == 0x0702 or kind == 0x0900 or kind == 0x1007
+        or kind == JT808_BATCH or kind == 0x0702 or kind == 0x0900 or kind == 0x1007
 
 
 cdef void jt808_answer(const Jt808Message *message, const uint8_t *digits, int count, Line *line, Told *told) noexcept nogil:
@@ -675,7 +676,7 @@ cdef void jt808_answer(const Jt808Message *message, const uint8_t *digits, int c
 
 
 cdef Status jt808_reports(const Jt808Message *message, const Line *line, Told *told, uint64_t *life) noexcept nogil:
-    """What a message says. Texts and clocks are handed over."""
+    """What a message says. Texts, clocks and attributes are handed over."""
     cdef Reading *reading
     if is_jt808_position(message.kind):
         return jt808_places(message, line, told, life)
@@ -689,7 +690,7 @@ cdef Status jt808_reports(const Jt808Message *message, const Line *line, Told *t
     elif message.kind == JT808_HEARTBEAT or message.kind == JT808_LOGOUT:
         reading.kinds = KIND_HEARTBEAT
     elif message.kind == JT808_SERVER_TIME or message.kind == JT808_TIME_WANTED or message.kind == JT808_COMMAND_TEXT or message.kind == 0x6006 \
-            or message.kind == 0x1300:
+            or message.kind == 0x1300 or message.kind == JT808_ATTRIBUTES:
         return HANDOVER
     else:
         reading.kinds = KIND_HEARTBEAT

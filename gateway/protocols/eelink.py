@@ -8,6 +8,7 @@ and answers; what a package says is read in ``eelink_packages.py``. Witnesses in
   package is answered in an envelope of its own.
 * Positions of version 1 (``old-sos``) and of version 2 (``sos``) come from the same devices.
 * Warnings and heartbeats are repeated until they are answered; positions of type 0x02 and results (0x81) are not answered.
+* A login may name the versions of the system and the application: ``login-firmware``.
 * Alarm codes that the paper does not name are news for the log: ``warning-unnamed``.
 
 Not supported: OBD data (0x07, 0x17 to 0x19: answered, not interpreted), sensors behind the battery of 0x12.
@@ -20,7 +21,7 @@ from typing import Final, NamedTuple
 
 from gateway.errors import FrameError, Reason
 from gateway.model import LIFE, Kind, Report
-from gateway.protocols.eelink_packages import report_untrusted
+from gateway.protocols.eelink_packages import login_report, report_untrusted
 from gateway.protocols.octets import bcd_digits, u16be
 from gateway.protocols.stream import Content, Shape, StreamSession
 
@@ -104,7 +105,7 @@ class Session(StreamSession):
 
     def _report_untrusted(self, package: Package) -> Report:
         if package.kind == LOGIN:
-            return Report(Kind.LOGIN, sequence=package.sequence)
+            return replace(login_report(package.content), sequence=package.sequence)
         offset_s = self.settings.clock_offset_s or 0
         return replace(report_untrusted(package.kind, package.content, offset_s), sequence=package.sequence)
 

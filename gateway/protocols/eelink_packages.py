@@ -19,6 +19,8 @@ NEW: Final = frozenset(range(0x12, 0x1A)) - {0x13}
 OLD_BYTES: Final = 25
 "Of a position of version 1, flags included."
 
+LOGIN_VERSIONS_AT: Final = 10
+
 ALARM_CODES: Final = {
     0x00: NO_KIND,
     0x01: Kind.POWER_OFF,
@@ -71,6 +73,17 @@ class Bytes:
     def take_u16be(self) -> int:
         """Two bytes."""
         return u16be(self.take(2), 0)
+
+
+def login_report(content: bytes) -> Report:
+    """``IMEI 8, language 1, time zone 1, [system version 2, application version 2, versions of parameters]``.
+
+    How the paper counts versions is not known, so their digits are hexadecimal. Zeros are none.
+    """
+    versions = content[LOGIN_VERSIONS_AT : LOGIN_VERSIONS_AT + 4]
+    if len(versions) < 4 or not any(versions):
+        return Report(Kind.LOGIN, unread=("versions",) if 0 < len(versions) < 4 else ())
+    return Report(Kind.LOGIN, firmware=f"system {versions[:2].hex()} application {versions[2:].hex()}")
 
 
 def report_untrusted(kind: int, content: bytes, offset_s: int) -> Report:

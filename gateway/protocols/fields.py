@@ -15,6 +15,7 @@ E7: Final = 10_000_000
 DAY_US: Final = 86_400_000_000
 KMH_PER_KNOT: Final = 1.852
 KMH_PER_MPH: Final = 1.609344
+FIRMWARE_CHARS_MAX: Final = 64
 
 DECIMAL: Final = re.compile(r"([+-]?)([0-9]{1,10})(?:\.([0-9]{0,10}))?", re.ASCII)
 WHOLE: Final = re.compile(r"[0-9]{1,10}", re.ASCII)
@@ -49,6 +50,17 @@ def whole(text: str, value_max: int = 9_999_999_999) -> int | None:
 def hexadecimal(text: str) -> int | None:
     """One to eight hexadecimal digits."""
     return int(text, 16) if HEX.fullmatch(text) else None
+
+
+def firmware(data: bytes) -> tuple[str | None, tuple[str, ...]]:
+    """The version that a device tells of itself, up to a NUL, and what is to be noted of one that cannot be shown to people.
+
+    Shown is printable ASCII, at most ``FIRMWARE_CHARS_MAX`` of it. An empty version is none.
+    """
+    text = data.partition(b"\0")[0].decode("latin-1").strip(" ")
+    if len(text) <= FIRMWARE_CHARS_MAX and text.isascii() and text.isprintable():
+        return text or None, ()
+    return None, ("firmware",)
 
 
 def percent(text: str) -> float | None:

@@ -3,7 +3,8 @@
 Paper: JT/T 808-2011, -2013 and -2019, "Terminal communication protocol and data format". Spoken by vehicle terminals, cameras
 (Jimi JC), locators (Topflytech, AOVX) and padlocks. This file delimits, checks and answers; positions are read in
 ``jt808_position.py``, alarms named in ``jt808_alarms.py``, told from those that only stand in ``jt808_levels.py``, messages in parts
-joined in ``jt808_parts.py``. Big-endian. Witnesses in ``tests/vectors/jt808.json``:
+joined in ``jt808_parts.py``, the firmware's version read in ``jt808_attributes.py``. Big-endian. Witnesses in
+``tests/vectors/jt808.json``:
 
 * The header of 2019 has a version and ten bytes of identity: ``sos-2019``. A dialect is delimited by E7: ``sos-e7-dialect``.
 * An identity with a nibble above 9 is the number of an IMEI without its check digit: ``sos-binary-identity``.
@@ -24,6 +25,7 @@ from gateway.errors import FrameError, Reason
 from gateway.model import LIFE, Frame, Kind, Report
 from gateway.protocols.base import NOTHING_KNOWN, DeviceSettings
 from gateway.protocols.jt808_alarms import dialect_of
+from gateway.protocols.jt808_attributes import attributes_report
 from gateway.protocols.jt808_levels import Memory
 from gateway.protocols.jt808_parts import PARTS_MAX, Parts
 from gateway.protocols.jt808_position import Place, batch_untrusted, place_untrusted, time_us
@@ -45,12 +47,13 @@ TEXT_BEGUN: Final = re.compile(rb"\((?:[0-9A-Za-z][\x20-\x27\x2a-\x7d]{0,253})?"
 
 HEARTBEAT, LOGOUT, SERVER_TIME, REGISTER, AUTHENTICATE, TIME_WANTED = 0x0002, 0x0003, 0x0004, 0x0100, 0x0102, 0x0109
 TERMINAL_ANSWER, POSITION, POSITION_ANSWER, BATCH_SHORT, BATCH, COMMAND_TEXT = 0x0001, 0x0200, 0x0201, 0x0210, 0x0704, 0x0701
+ATTRIBUTES: Final = 0x0107
 TEXTS: Final = {COMMAND_TEXT: 4, 0x6006: 1, 0x1300: 2}
 "Message -> bytes before its text. 0x1300 writes UTF-16."
 POSITIONS: Final = frozenset((POSITION, POSITION_ANSWER, BATCH, BATCH_SHORT))
 JOINED: Final = POSITIONS | {REGISTER, COMMAND_TEXT}
 "Messages that are put together from their parts."
-ANSWERED: Final = frozenset((HEARTBEAT, LOGOUT, AUTHENTICATE, 0x0107, POSITION, BATCH_SHORT, COMMAND_TEXT, 0x0702, BATCH, 0x0900, 0x1007, 0x6006))
+ANSWERED: Final = frozenset((HEARTBEAT, LOGOUT, AUTHENTICATE, ATTRIBUTES, POSITION, BATCH_SHORT, COMMAND_TEXT, 0x0702, BATCH, 0x0900, 0x1007, 0x6006))
 "Messages that want the general answer 0x8001."
 SHORT_SERIAL: Final = frozenset((0x5501, 0x5502))
 "Messages of padlocks, whose serial number has one byte and whose upper attribute bits mean something else."
@@ -190,6 +193,8 @@ class Session(StreamSession):
             return (Report(Kind.DEVICE_ACK, sequence=message.serial),)
         if message.kind in TEXTS:
             return (Report(Kind.CONFIG_REPLY, sequence=message.serial, text=text_of(message)),)
+        if message.kind == ATTRIBUTES and not message.total:
+            return (attributes_report(message.body, message.serial, bool(message.attributes & 0x4000)),)
         is_read = message.kind in (HEARTBEAT, LOGOUT, SERVER_TIME, TIME_WANTED)
         return (Report(Kind.HEARTBEAT, sequence=message.serial, unread=() if is_read else (f"message 0x{message.kind:04x}",)),)
 

@@ -5,6 +5,7 @@ NMEA 0183. Witnesses in ``tests/vectors/laipac.json``:
 
 - a status letter in lower case asks for an acknowledgement: ``report-ack-wanted``
 - newer devices send the battery in millivolts, without a dot: ``battery-millivolts``
+- connecting or asked, a device names its firmware: ``system``, ``query-answer``
 - the network of a cell is ``206001`` or ``020601``, and both are MCC 206, MNC 1: ``cells-three-three``, ``cells-four-two``
 
 A device repeats its alarm until ``AVCFG`` resets it; the wearer may notice that, so ``reset_line`` is for whoever knows that the
@@ -83,7 +84,7 @@ class Session(StreamSession):
         if told[0] == "AVRMC":
             report, reply = self._report_untrusted(told), self._reply(told, sentence[2])
         elif told[0] in ("AVSYS", "EAVSYS"):
-            report, reply = Report(Kind.LOGIN if told[0] == "AVSYS" else Kind.CONFIG_REPLY), None
+            report, reply = system_report(told), None
         elif told[0] == "ECHK":
             report, reply = Report(Kind.HEARTBEAT, sequence=fields.whole(fields.field(told, 2))), line(sentence[1])
         else:
@@ -138,6 +139,13 @@ class Session(StreamSession):
 
 
 # --------------------------------------------------------------------------------------------------- the fields
+
+
+def system_report(told: list[str]) -> Report:
+    """``AVSYS,id,firmware,serial,memory`` or, for a query, ``EAVSYS,id,iccid,phone,owner,firmware``."""
+    is_login = told[0] == "AVSYS"
+    firmware, unread = fields.firmware(fields.field(told, 2 if is_login else 5).encode("ascii"))
+    return Report(Kind.LOGIN if is_login else Kind.CONFIG_REPLY, firmware=firmware, unread=unread)
 
 
 def kinds_of(event: str) -> Kind:

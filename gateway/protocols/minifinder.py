@@ -17,7 +17,7 @@ from typing import Final
 
 from gateway.errors import FrameError, Reason
 from gateway.model import NO_KIND, Fix, Kind, Report
-from gateway.protocols.fields import course, decimal, degrees_e7, field, fix, hexadecimal, on_globe, percent, speed, whole
+from gateway.protocols.fields import course, decimal, degrees_e7, field, firmware, fix, hexadecimal, on_globe, percent, speed, whole
 from gateway.protocols.octets import civil_us, full_year
 from gateway.protocols.stream import Content, Shape, StreamSession
 
@@ -25,7 +25,6 @@ NAME: Final = "minifinder"
 
 FRAME_BYTES_MAX: Final = 512
 "Guard: the longest one seen has 90."
-FIRMWARE_CHARS_MAX: Final = 32
 COURSE_MAX_DEG: Final = 360
 "Above, the device says that it does not know: told as 0, and noted."
 HEAD: Final = re.compile(rb"![1345A-D](?=[,;])")
@@ -105,17 +104,13 @@ def report_of(kind: str, fields: list[str]) -> Report:
     A date, time, latitude, longitude; B (stored), D (live) and C (without the last three) go on as ``position_of`` says
     """
     if kind == "1":
-        return Report(Kind.LOGIN, battery_percent=percent(field(fields, 2)), firmware=firmware_of(field(fields, 1)))
+        version, unread = firmware(field(fields, 1).encode("latin-1"))
+        return Report(Kind.LOGIN, battery_percent=percent(field(fields, 2)), firmware=version, unread=unread)
     if kind == "5":
         return Report(Kind.HEARTBEAT, battery_percent=percent(field(fields, 2)))
     if kind in ("3", "4"):
         return Report(Kind.DEVICE_ACK if kind == "3" else Kind.CONFIG_REPLY)
     return position_of(kind, fields)
-
-
-def firmware_of(text: str) -> str | None:
-    """The name of a firmware, without what steers a terminal."""
-    return "".join(filter(str.isprintable, text[:FIRMWARE_CHARS_MAX])) or None
 
 
 def position_of(kind: str, fields: list[str]) -> Report:

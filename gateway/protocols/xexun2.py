@@ -10,8 +10,9 @@ between two marks FA AF; inside, FB BF 01 is FA AF and FB BF 02 is FB BF. Witnes
 * A frame may carry several records (``records-two``), each with an alarm word (``sos``) and the parts of a place (``place-block``).
 * Coordinates are floats in ddmm.mmmm (``place-single``, ``place-double``), as every NMEA text has them.
 * Every frame is answered but the answer to a command (``command-answer``); the answer is stuffed as well (``stuffed-answer``).
+* The version of the firmware is text with NUL behind it (``version``); the SIM card's numbers behind it are passed over.
 
-Not supported: fingerprints, versions, parameters and ranging (passed over); parts of a place whose length nobody documented end the
+Not supported: fingerprints, parameters and ranging (passed over); parts of a place whose length nobody documented end the
 reading of that record, whose alarm stands in front of them (``sos-place-unknown-part``).
 """
 

@@ -10,16 +10,20 @@ from typing import Final
 
 from gateway.errors import FrameError, Reason
 from gateway.model import NO_KIND, Cell, Fix, Kind, Report, Wifi
-from gateway.protocols.fields import E7, fix
+from gateway.protocols.fields import E7, firmware, fix
 
 ALARM_BITS: Final = ((0, Kind.SOS_BUTTON), (1, Kind.STRAP_CUT), (15, Kind.FALL))
 KNOWN_BITS: Final = sum(1 << bit for bit, _ in ALARM_BITS)
-HAS_ALARM, HAS_PLACE = 1 << 0, 1 << 1
-"Of the mask of a record. What follows with its other bits says nothing of ours."
+HAS_ALARM, HAS_PLACE, HAS_UNKNOWN, HAS_FINGERPRINT, HAS_VERSION = (1 << bit for bit in range(5))
+"Of the mask of a record, in the order in which its parts stand. What follows the version says nothing of ours."
+FINGERPRINT_BYTES: Final = 4
+VERSION_BYTES: Final = 20
 CHARGING: Final = 0x8000
 
 SINGLE, WIFI, CELLS, RANGING, UNKNOWN, MOVEMENT, DOUBLE, BLOCK = (1 << bit for bit in range(8))
 "Parts of a place, in the order in which they stand."
+REST_UNREAD: Final = "part 4 of the place and what follows it"
+"Nobody documented how long that part is."
 GNSS: Final = ord("G")
 GNSS_LAYOUT: Final = struct.Struct(">ddBBBHHf")
 "Longitude, latitude, valid, satellites, signal to noise, km/h x 10, course x 10, metres."
@@ -102,9 +106,9 @@ def records_untrusted(payload: bytes, base: int, states: int = 0) -> tuple[tuple
 
 
 def report_of(record: bytes, states: int) -> Report:
-    """index u8, Unix seconds u32, GSM u8, battery u16 (bit 15 charging, percent), mask u8, then alarm bits u32 and place where the mask says so."""
+    """index u8, Unix seconds u32, GSM u8, battery u16 (bit 15 charging, percent), mask u8; as that says alarm bits u32, place, version."""
     cursor, place = Cursor(record), Place()
-    index = at_us = battery = None
+    index = at_us = battery = version = None
     kinds = NO_KIND
     try:
         index = cursor.take_uint(1)
@@ -117,6 +121,8 @@ def report_of(record: bytes, states: int) -> Report:
             kinds = kinds_of(cursor.take_uint(4), states, place.unread)
         if mask & HAS_PLACE:
             read_place(cursor, place)
+        if mask & HAS_VERSION:
+            version = read_version(cursor, mask, place.unread)
     except FrameError:
         place.unread.append("record cut short")
     found = place.fix(at_us)
@@ -124,7 +130,7 @@ def report_of(record: bytes, states: int) -> Report:
     return Report(
         kinds or (Kind.POSITION if found or place.wifi or place.cells else Kind.HEARTBEAT), found, at_us, index,
         battery_percent=None if percent is None or percent > 100 else float(percent),
-        charging=None if battery is None else bool(battery & CHARGING),
+        charging=None if battery is None else bool(battery & CHARGING), firmware=version,
         cells=tuple(place.cells), wifi=tuple(place.wifi), unread=tuple(place.unread),
     )  # fmt: skip
 
@@ -155,7 +161,7 @@ def read_place(cursor: Cursor, place: Place) -> None:
     if mask & RANGING:
         cursor.take(12 * cursor.take_uint(1))
     if mask & UNKNOWN:
-        place.unread.append("part 4 of the place and what follows it")
+        place.unread.append(REST_UNREAD)
         return
     if mask & MOVEMENT:
         place.speed_kmh, place.course_deg = cursor.take_uint(2) / 10, course_of(cursor.take_uint(2))
@@ -184,6 +190,18 @@ def read_block(cursor: Cursor, place: Place) -> None:
             place.lon, place.lat, place.is_valid = lon, lat, bool(valid)
             place.speed_kmh, place.course_deg = speed / 10, course_of(course)
             place.altitude_m = round(altitude_m, 1) if math.isfinite(altitude_m) else None
+
+
+def read_version(cursor: Cursor, mask: int, unread: list[str]) -> str | None:
+    """Text of 20 bytes, NUL behind it. Not behind a part whose length nobody documented: there it would be anything."""
+    if mask & HAS_UNKNOWN or REST_UNREAD in unread:
+        unread.append("firmware")
+        return None
+    if mask & HAS_FINGERPRINT:
+        cursor.take(FINGERPRINT_BYTES)
+    version, notes = firmware(cursor.take(VERSION_BYTES))
+    unread.extend(notes)
+    return version
 
 
 def course_of(tenths: int) -> float | None:

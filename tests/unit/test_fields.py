@@ -78,3 +78,14 @@ def test_what_a_device_does_not_know_is_none() -> None:
     assert fields.whole("-1") is None
     assert fields.field(["a", " b "], 1) == "b"
     assert fields.field(["a"], 5) == ""
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (b" V1.50 ", ("V1.50", ())), (b"V1\0\xff", ("V1", ())), (b"", (None, ())), (bytes(20), (None, ())), (b"V" * 64, ("V" * 64, ())),
+        (b"V" * 65, (None, ("firmware",))), (b"V\x1b[2J", (None, ("firmware",))), (b"V\xe9", (None, ("firmware",))),
+    ],
+)  # fmt: skip
+def test_a_version_of_firmware_is_short_and_can_be_shown(data: bytes, told: tuple[str | None, tuple[str, ...]]) -> None:
+    assert fields.firmware(data) == told
