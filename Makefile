@@ -22,8 +22,9 @@ lint: $(VENV)/built
 bench: $(VENV)/built
 	$(BIN)/gateway bench run --json
 
-# The compiled room under ASan and UBSan, in a tree of its own: so many damaged frames for every kernel.
+# Every format under ASan and UBSan, in a tree of its own: so many damaged frames for every kernel, so many for every other decoder.
 sanitize: export GATEWAY_FUZZ_NATIVE_CASES ?= 12500000
+sanitize: export GATEWAY_FUZZ_CASES ?= 100000
 sanitize: export ASAN_OPTIONS ?= detect_leaks=0
 sanitize: $(VENV)/built
 	rm -rf build/sanitize
@@ -32,14 +33,16 @@ sanitize: $(VENV)/built
 	find build/sanitize -name '*.so' -delete
 	cd build/sanitize && GATEWAY_SANITIZE=1 $(abspath $(BIN))/python setup.py -q build_ext --inplace --force
 	cd build/sanitize && LD_PRELOAD=$$($(CC) -print-file-name=libasan.so) PYTHONMALLOC=malloc \
-		$(abspath $(BIN))/python -m pytest --timeout=0 -v --durations=0 tests/property/test_native_fuzz.py
+		$(abspath $(BIN))/python -m pytest --timeout=0 -v --durations=0 \
+		tests/property/test_native_fuzz.py tests/property/test_references_survive.py
 
 # The same tests with larger numbers, for hours; each number can be set on the command line.
 nightly: export GATEWAY_NIGHTLY ?= 1
 nightly: export GATEWAY_KILLS ?= 10000
 nightly: export GATEWAY_SIM_SEEDS ?= 1:20000
 nightly: export GATEWAY_FUZZ_CASES ?= 10000000
-nightly: sanitize $(VENV)/built
+nightly: $(VENV)/built
+	env -u GATEWAY_FUZZ_CASES $(MAKE) sanitize
 	$(BIN)/python -m pytest --timeout=0
 
 $(VENV)/built: $(SOURCES)
