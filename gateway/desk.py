@@ -56,6 +56,7 @@ from gateway.times import NO_TIME, DeviceClocks
 
 REPROPOSE_AFTER_US = 30_000_000
 REPROPOSE_MOVED_M = 100.0
+SOURCES_NO_UNIT_GOES_BY = frozenset(("mock", "radio"))
 PROPOSAL_GAIN_S = 60.0
 "A moving person: another unit is named only when it is this much quicker, so that the dispatcher is not jerked about."
 
@@ -283,14 +284,23 @@ class Desk:
     def _sighted(self, sighting: Sighting, link: Link, now: Instant) -> list[ev.Event]:
         device, report = sighting.device, sighting.report
         self.supervision.heard(device, report, sighting.protocol, link.listener, now, sighting.time)
-        if device.unit_id is not None and report.fix is not None and report.fix.valid and is_place(report.fix):
-            fix = report.fix
-            self.router.unit_moved(device.unit_id, fix.lat_e7, fix.lon_e7, fix.course_deg, fix.speed_kmh, now)
+        if device.unit_id is not None and report.fix is not None:
+            self._unit_sighted(device.unit_id, report.fix, report.stored, now)
         events: list[ev.Event] = []
         for event in self._let(self.alarms_fold.sighted(self._with_last_fix(sighting)), now):
             events.append(event)
             events += self._consequences(event, now)
         return events
+
+    def _unit_sighted(self, unit_id: UnitId, fix: Fix, stored: bool | None, now: Instant) -> None:
+        """Move a unit to where its tracker or radio says it is, as long ago as it says.
+
+        By no last known place, by none that is made up or too old or vague, and by none out of a store that has no time.
+        """
+        if not fix.valid or not is_place(fix) or fix.source in SOURCES_NO_UNIT_GOES_BY or (stored and fix.at_us is None):
+            return
+        age_us = max(0, now.wall_us - fix.at_us) if fix.at_us is not None else 0
+        self.router.unit_moved(unit_id, fix.lat_e7, fix.lon_e7, fix.course_deg, fix.speed_kmh, now, fix.at_us, age_us)
 
     def _with_last_fix(self, sighting: Sighting) -> Sighting:
         """Where the deployment allows it: the last position before the press, in memory only, for the alarm alone."""

@@ -163,7 +163,7 @@ class Fix:
     valid: bool = True
     "False: the device itself says that this is the last known place, not a fix."
     source: str = "gnss"
-    "gnss, wifi, cell, network, app, unit; mock: made up by another program on the telephone"
+    "gnss, wifi, cell, network, app, unit; mock: made up by another program on the telephone; radio: too old or too vague to send a unit by"
     accuracy_m: float | None = None
     altitude_m: float | None = field(default=None, repr=False)
     speed_kmh: float | None = None
@@ -394,7 +394,7 @@ class UnitPosition:
     lat_e7: int
     lon_e7: int
     at: Instant
-    "When we received it."
+    "When we received it, less how old it was by then."
     course_deg: float | None = None
     speed_kmh: float | None = None
 

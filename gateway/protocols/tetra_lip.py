@@ -6,8 +6,10 @@ Paper: ETSI TS 100 392-18-1, Location Information Protocol, in SDS type 4 messag
 
 - an age in classes instead of a time; the fix counts as old as its class is at least: ``short-minutes``, ``short-age-unknown``
 - long reports have a time of the month: ``long-time-last-month``; one maker writes another one there: ``long-time-out-of-range``
-- shapes and velocities that the standard alone describes are believed when the message ends where they let it:
-  ``long-ellipse-sos``, ``long-shape-doubtful``
+- a place that is too old or too vague to send a unit by, or of which the radio does not know how old or how vague, has the
+  source ``radio``: ``short-half-hour``, ``short-age-unknown``, ``short-error-6``
+- shapes and velocities that the standard alone describes are believed when nothing but padding follows: ``long-ellipse-sos``,
+  ``long-shape-padded-sos``; where more follows, an emergency is still one: ``long-shape-doubtful``, ``long-shape-doubtful-sos``
 
 Not supported: the uncertainty of circles and ellipses and the altitude (opaque to us), user defined data, requests and answers of
 LIP, text (0x82) and other location services (0x83).
@@ -33,18 +35,21 @@ SHORT_BYTES: Final = 11
 SECOND_US: Final = 1_000_000
 AGE_S_MIN: Final = (0, 5, 300, None)
 "Time elapsed: below 5 s, 5 min, 30 min, not known. What is shown is how old the fix is at least."
+AGE_S_MAX: Final = 300
+"No unit is sent by a place that could be older."
 CLOCK_AHEAD_US: Final = 12 * 3600 * SECOND_US
 "A time of the month that is later than this was last month."
 ERROR_M: Final = (2, 20, 200, 2_000, 20_000, 200_000)
-ERROR_ABOVE, ERROR_UNKNOWN = 6, 7
+ERROR_ABOVE: Final = 6
+"Higher ones are not known."
 
-LOST_POSITIONING: Final = 21
+LOST_POSITIONING, EMERGENCY = 21, 2
 REASONS: Final = {0: Kind.POWER_ON, 1: Kind.POWER_OFF, 2: Kind.SOS_BUTTON, 12: Kind.BATTERY_LOW}
 "Reasons for sending that are more than a position; reserved ones are not."
 SPEED_UNKNOWN: Final = 127
 
 POINT_AND_ERROR: Final = 10
-SHAPE_BITS: Final = {1: 0, 2: 6, 3: 23, 4: 12, 5: 18, 6: 35, 7: 21, 8: 38, POINT_AND_ERROR: 3}
+SHAPE_BITS: Final = {1: 0, 2: 6, 3: 23, 4: 12, 5: 18, 6: 35, 7: 21, 8: 38, 9: 51, POINT_AND_ERROR: 3}
 "Location shape -> bits behind longitude and latitude."
 WITH_DIRECTION: Final = 5
 VELOCITY_BITS: Final = {1: 0, 2: 3, 3: 8, 4: 14, WITH_DIRECTION: 0, 6: 14, 7: 25}
@@ -85,8 +90,8 @@ class Bits:
         return value - (1 << width) if value >> width - 1 else value
 
     def is_padding(self) -> bool:
-        """Is what is left nothing but the zero bits that fill the last byte?"""
-        return self.left < 8 and not self._value & ((1 << self.left) - 1)
+        """Is what is left nothing but zero bits? Gateways fill up the last byte, and some a whole buffer."""
+        return not self._value & ((1 << self.left) - 1)
 
 
 @dataclass(slots=True)
@@ -100,15 +105,17 @@ class Said:
     speed_kmh: float | None = None
     course_deg: float | None = None
     reason: int | None = None
-    is_routable: bool = True
+    is_recent: bool = True
+    has_error_bound: bool = True
     unread: tuple[str, ...] = ()
 
     def report(self) -> Report:
-        """The whole. Lost positioning, or an error without bounds, leaves the last known place."""
-        valid = self.is_routable and self.reason != LOST_POSITIONING
+        """The whole. Lost positioning leaves the last known place."""
         fix = fields.fix(
-            self.lat_e7, self.lon_e7, self.at_us, valid, accuracy_m=self.accuracy_m, speed_kmh=self.speed_kmh, course_deg=self.course_deg
-        )
+            self.lat_e7, self.lon_e7, self.at_us, self.reason != LOST_POSITIONING,
+            source="gnss" if self.is_recent and self.has_error_bound else "radio",
+            accuracy_m=self.accuracy_m, speed_kmh=self.speed_kmh, course_deg=self.course_deg,
+        )  # fmt: skip
         return Report(REASONS.get(self.reason if self.reason is not None else -1, Kind.POSITION), fix, unread=self.unread)
 
 
@@ -138,7 +145,8 @@ def short_untrusted(bits: Bits, now_us: int) -> Report:
     - 7  horizontal velocity, 4  direction in 22.5 degrees
     - 1  type of additional data, 8  additional data
     """
-    said = Said(at_us=_aged_us(bits.take(2), now_us))
+    said = Said()
+    _take_age(bits, said, now_us)
     _take_place(bits, said)
     _take_error(bits, said)
     _take_speed(bits, said, 4)
@@ -149,8 +157,8 @@ def short_untrusted(bits: Bits, now_us: int) -> Report:
 def long_untrusted(bits: Bits, now_us: int) -> Report:
     """Long location report, behind its extension: time, place, velocity, 1 acknowledgement request, additional data.
 
-    A message that does not end where the widths of a rare form let it end does not have those widths: what stands behind is
-    not believed then. An acknowledgement is a matter of the TETRA gateway.
+    A message that goes on behind the widths of a rare form does not have those widths: what stands behind is not believed then,
+    but for an emergency, which is never explained away. An acknowledgement is a matter of the TETRA gateway.
     """
     said = Said()
     _take_time(bits, said, now_us)
@@ -168,7 +176,8 @@ def long_untrusted(bits: Bits, now_us: int) -> Report:
     bits.take(1)
     _take_reason(bits, said)
     if not (shape in PROVEN_SHAPES and velocity in PROVEN_VELOCITIES) and not bits.is_padding():
-        said.reason = said.speed_kmh = said.course_deg = None
+        said.reason = said.reason if said.reason == EMERGENCY else None
+        said.speed_kmh = said.course_deg = None
         said.unread += (f"what follows location shape {shape} with velocity type {velocity}",)
     return said.report()
 
@@ -176,19 +185,22 @@ def long_untrusted(bits: Bits, now_us: int) -> Report:
 # ---------------------------------------------------------------------------------------------------- the fields
 
 
-def _aged_us(elapsed: int, now_us: int) -> int | None:
-    age_s = AGE_S_MIN[elapsed]
-    return None if age_s is None else now_us - age_s * SECOND_US
+def _take_age(bits: Bits, said: Said, now_us: int) -> None:
+    """``2 time elapsed``."""
+    age_s = AGE_S_MIN[bits.take(2)]
+    said.at_us = None if age_s is None else now_us - age_s * SECOND_US
+    said.is_recent = age_s is not None and age_s < AGE_S_MAX
 
 
 def _take_time(bits: Bits, said: Said, now_us: int) -> None:
     """``2 time type``: 0 nothing, 1 time elapsed 2, 2 day 5, hour 5, minute 6, second 6. 3 is reserved, and sent with as many."""
     kind = bits.take(2)
     if kind == 1:
-        said.at_us = _aged_us(bits.take(2), now_us)
+        _take_age(bits, said, now_us)
     elif kind:
         said.at_us = month_time_us(bits.take(5), bits.take(5), bits.take(6), bits.take(6), now_us)
-        said.unread += () if said.at_us is not None else ("time of position",)
+        said.is_recent = said.at_us is not None
+        said.unread += () if said.is_recent else ("time of position",)
 
 
 def month_time_us(day: int, hour: int, minute: int, second: int, now_us: int) -> int | None:
@@ -213,11 +225,9 @@ def _take_error(bits: Bits, said: Said) -> None:
     error = bits.take(3)
     if error < len(ERROR_M):
         said.accuracy_m = float(ERROR_M[error])
-    elif error == ERROR_ABOVE:
-        said.is_routable = False
-        said.unread += ("position error above 200 km",)
     else:
-        said.unread += ("position error not known",)
+        said.has_error_bound = False
+        said.unread += ("position error above 200 km" if error == ERROR_ABOVE else "position error not known",)
 
 
 def _take_shape(bits: Bits, said: Said, shape: int) -> None:

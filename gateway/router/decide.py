@@ -97,10 +97,15 @@ class Router:
         speed_kmh: float | None,
         now: Instant,
         taken_at_us: int | None = None,
+        age_us: int = 0,
     ) -> bool:
-        """A unit's position, from its tracker or from the API; False when it is not used (see ``Units.moved``)."""
-        position = UnitPosition(unit_id, lat_e7, lon_e7, now, course_deg, speed_kmh)
-        if not self.units.moved(position, taken_at_us):
+        """A unit's position, from its tracker or from the API; False when it is not used (see ``Units.moved``).
+
+        ``age_us``: how old it was when it came, by a clock that is believed.
+        """
+        taken = Instant(now.wall_us - age_us, now.mono_us - age_us)
+        position = UnitPosition(unit_id, lat_e7, lon_e7, taken, course_deg, speed_kmh)
+        if not self.units.moved(position, taken_at_us, now):
             return False
         self._put_on_roads(position)
         return True

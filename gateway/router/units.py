@@ -1,7 +1,8 @@
 """Where the units are, and which of them could be sent.
 
 Soft state: nothing here is journalled, because every unit reports again within seconds. A position's age is counted
-from when we received it, on the monotonic clock: neither a unit's wrong clock nor ours set back makes it look fresh.
+from when we received it, on the monotonic clock, and what a tracker says about its age comes on top: neither a unit's
+wrong clock nor ours set back makes it look fresh.
 """
 
 from collections.abc import Iterator
@@ -49,12 +50,12 @@ class Units:
         told, entered = self._told.get(unit.unit_id, (unit.status, unit.status))
         return told if unit.status == entered else unit.status
 
-    def moved(self, position: UnitPosition, taken_at_us: int | None = None) -> bool:
+    def moved(self, position: UnitPosition, taken_at_us: int | None = None, now: Instant | None = None) -> bool:
         """Keep a unit's position; False when it is not used.
 
         Not used: a unit nobody registered, coordinates that are none, one unit too many, and a buffered position,
         taken (``taken_at_us``, the tracker's clock) before one that is still fresh here. A tracker whose clock jumps
-        back is believed again as soon as its last position is no longer fresh.
+        back is believed again as soon as its last position is no longer fresh. ``now``: when it came, if it was old by then.
         """
         unit_id = position.unit_id
         if self._facts.unit(unit_id) is None or not _is_place(position):
@@ -65,7 +66,7 @@ class Units:
             if len(self._positions) >= POSITIONS_MAX:
                 return False
         taken_before_us = self._taken_at_us.get(unit_id)
-        is_fresh = known is not None and age_s(known, position.at) < self._fresh_s
+        is_fresh = known is not None and age_s(known, now or position.at) < self._fresh_s
         if is_fresh and taken_at_us is not None and taken_before_us is not None and taken_at_us < taken_before_us:
             return False
         self._positions[unit_id] = position

@@ -7,7 +7,7 @@ import pytest
 from gateway import events as ev
 from gateway.alarms import AlarmOptions
 from gateway.errors import CommandError
-from gateway.model import Kind, Refusal, Report, State, Trust, Urgency
+from gateway.model import Kind, Refusal, Report, State, Trust, UnitId, Urgency
 from tests.unit.desk_story import EAST, LINK, WEST, Story
 
 
@@ -252,3 +252,42 @@ def test_a_position_kept_without_an_alarm_is_gone_when_its_time_is_over() -> Non
     assert story.desk._last_fixes.next_deadline_us() is None
     alarm = story.desk.alarm(story.raised(story.frame(Kind.SOS_BUTTON)))
     assert alarm is not None and alarm.last_known is None
+
+
+def test_a_unit_is_as_old_as_its_radio_says() -> None:
+    """Its age was counted from when the message came: a place of half an hour ago sent the wrong car."""
+    for age_s, skipped in ((0, False), (590, False), (601, True)):
+        story = Story()
+        at_us = story.now.wall_us - age_s * 1_000_000
+        story.frame(Kind.POSITION, identity="900", reports=(Report(Kind.POSITION, replace(WEST, at_us=at_us)),))
+        alarm = story.desk.alarm(story.raised(story.frame(Kind.SOS_BUTTON, WEST)))
+        assert alarm is not None and alarm.decision is not None
+        assert (("G-1", "position_old") in [(one.unit_id, one.reason) for one in alarm.decision.proposal.skipped]) is skipped
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        Report(Kind.POSITION, replace(WEST, source="radio")),
+        Report(Kind.POSITION, replace(WEST, source="mock")),
+        Report(Kind.POSITION, replace(WEST, valid=False)),
+        Report(Kind.POSITION, replace(WEST, lat_e7=0, lon_e7=0)),
+        Report(Kind.POSITION, WEST, stored=True),
+        Report(Kind.POSITION),
+    ],
+)
+def test_no_unit_is_sent_by_a_place_that_is_none(report: Report) -> None:
+    story = Story()
+    story.frame(Kind.POSITION, identity="900", reports=(report,))
+    alarm = story.desk.alarm(story.raised(story.frame(Kind.SOS_BUTTON, WEST)))
+    assert alarm is not None and alarm.decision is not None
+    assert ("G-1", "position_unknown") in [(one.unit_id, one.reason) for one in alarm.decision.proposal.skipped]
+
+
+def test_a_backlog_moves_no_unit_back() -> None:
+    story = Story()
+    story.frame(Kind.POSITION, EAST, identity="900")
+    old = replace(WEST, at_us=story.now.wall_us - 300_000_000)
+    story.frame(Kind.POSITION, identity="900", reports=(Report(Kind.POSITION, old, old.at_us),))
+    where = story.desk.router.units.position(UnitId("G-1"))
+    assert where is not None and where.lon_e7 == EAST.lon_e7

@@ -147,3 +147,17 @@ def test_a_forgotten_unit_has_no_position():
     units.forget(UnitId("a"))
     assert units.position(UnitId("a")) is None
     assert units.moved(position("a"), taken_at_us=5)
+
+
+def test_a_position_that_was_old_when_it_came_is_as_old_as_that():
+    units = Units(FakeFacts(unit("G-1")), RoadOptions(position_age_max_s=600))
+    assert units.moved(position("G-1", 0), taken_at_us=0, now=at(500))
+    assert list(units.muster(at(600), is_simulated=False).available) == ["G-1"]
+    assert units.muster(at(601), is_simulated=False).skipped == [Skipped(UnitId("G-1"), "position_old")]
+
+
+def test_what_freshness_protects_is_counted_from_when_a_position_came():
+    units = Units(FakeFacts(unit("G-1")), RoadOptions(position_warn_s=60))
+    assert units.moved(position("G-1", 100), taken_at_us=100_000_000, now=at(100))
+    assert not units.moved(position("G-1", 40), taken_at_us=40_000_000, now=at(101))
+    assert units.moved(position("G-1", 40), taken_at_us=40_000_000, now=at(170))
