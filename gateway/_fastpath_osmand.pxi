@@ -82,7 +82,7 @@ cdef extern from *:
 
 cdef int osmand_prepare(Line *line, object settings) except -1:
     """Does the registry ask for a token?"""
-    line.words = OSMAND_HAS_TOKEN if settings.value("token") is not None else 0
+    line.words = OSMAND_HAS_TOKEN if settings.key_hex is not None else 0
     return 0
 
 

@@ -10,8 +10,9 @@ is empty) has the values; the newer apps send JSON instead.
 * The JSON form writes -1 for unknown (``json-unknowns``), puts its alarm here or there (``json-alarm-extras``), and locations
   into a list when it was without a network (``json-batch``).
 
-The form knows no signature: who knows an id can raise an alarm. A device whose ``config`` has a word ``token=…`` must send the
-same (``token=`` in the query, the form or the JSON object, or ``Authorization: Bearer``); without it the answer is that of an unknown device.
+The form knows no signature: who knows an id can raise an alarm. A device that has a key in the registry must send it as its token, in
+small hexadecimal digits (``token=`` in the query, the form or the JSON object, or ``Authorization: Bearer``); without it the answer is
+that of an unknown device.
 Not supported: commands to the app, ``Expect: 100-continue``, compressed bodies.
 """
 
@@ -68,7 +69,6 @@ class Session(StreamSession):
     """One connection, of one telephone or of a proxy before several: a request stands for itself."""
 
     NAME: ClassVar[str] = NAME
-    WORDS: ClassVar[dict[str, str]] = {"token=…": "requests must carry this token; the alarms of others are turned away"}
     STARTS: ClassVar[re.Pattern[bytes]] = re.compile(rb"[GPHDOTC]")
 
     def shape(self, data: bytes, at: int) -> tuple[Shape, int]:
@@ -106,7 +106,7 @@ class Session(StreamSession):
         """An alarm that stands readable in a request which cannot be read; never for a device that has a token."""
         alarm, identity = ALARM_MARK.search(raw), IDENTITY_MARK.search(raw)
         kinds = kinds_of(alarm[1].decode("ascii")) & LIFE if alarm else NO_KIND
-        if not kinds or not identity or self.settings.value("token") is not None:
+        if not kinds or not identity or self.settings.key_hex is not None:
             return None
         self.device = identity[1].decode("ascii")
         return Report(kinds, unread=(error.detail,))
@@ -118,7 +118,7 @@ class Session(StreamSession):
 
     def require_token(self, given: str) -> None:
         """Raise WrongToken unless the request has the token that the registry asks for, if it asks for one."""
-        wanted = self.settings.value("token")
+        wanted = self.settings.key_hex
         if wanted is not None and not hmac.compare_digest(wanted.encode(), given.encode("utf-8", "replace")):
             raise WrongToken(Reason.IDENTITY, 0, "the token of this device is missing or another")
 

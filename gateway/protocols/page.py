@@ -26,6 +26,8 @@ recognises what it carries from the first bytes: [how surely](../recognition.md)
 | --- | --- | --- | --- | --- |
 """
 _BRIDGES: Final = {"sms": "an SMS bridge", "sds": "an SDS bridge", "http": "the API"}
+_BLOCKS: Final = ("gps_block", "wifi_scan")
+"Files with pieces of frames that several protocols have."
 _FIELDS: Final = {
     "battery_percent": "battery in percent",
     "battery_v": "battery in volts",
@@ -107,9 +109,12 @@ def _orders(entry: Row) -> str:
 
 
 def _modules(entry: Row) -> Iterator[ModuleType]:
-    """The files that read a protocol."""
+    """The files of a protocol, and the blocks of other files that it reads with."""
     stem = entry.name.replace("-", "_")
-    for module in pkgutil.iter_modules(protocols.__path__):
-        is_its_own = module.name == stem or module.name.startswith(stem + "_")
-        if is_its_own and not module.name.endswith("_orders"):
-            yield importlib.import_module(f"gateway.protocols.{module.name}")
+    names = [module.name for module in pkgutil.iter_modules(protocols.__path__)]
+    own = [name for name in names if (name == stem or name.startswith(stem + "_")) and not name.endswith("_orders")]
+    sources = [importlib.import_module(f"gateway.protocols.{name}") for name in own]
+    yield from sources
+    for name in _BLOCKS:
+        if any(f"gateway.protocols.{name} import" in inspect.getsource(source) for source in sources):
+            yield importlib.import_module(f"gateway.protocols.{name}")

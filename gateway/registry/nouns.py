@@ -235,7 +235,7 @@ DEVICE = Noun(
               "number", 1800),
         Field("trust_max", _choice(*Trust.__members__), "The highest tier of trust that its frames may get.", "T0 to T5", default="T5"),
         Field("app_key_hex", _hex(*range(32, 65)), "Secret of the app path.", "hex of 32 to 64 bytes", is_secret=True),
-        Field("key_hex", _hex(*range(1, 65)), "Key of a protocol that encrypts its frames.", "hex of 1 to 64 bytes", is_secret=True),
+        Field("key_hex", _hex(*range(1, 65)), "Key of a protocol that encrypts, or a telephone app's token.", "hex of 1 to 64 bytes", is_secret=True),
         Field("clock_offset_s", _number(-86_400, 86_400), "Its local time minus UTC, when it sends local time without saying so.",
               "-86400 to 86400", "number"),
         Field("simulated", _flag, "Part of a simulation: nothing of it reaches a real centre.", "true or false", "flag", False),

@@ -14,7 +14,7 @@ from tests.gateway_process import TEN_LINES, Device, Gateway, Receiver, eventual
 PORT = '[[listen]]\nbind = "127.0.0.1:0"\nprotocol = "osmand"\ntransport = "http"\nlogin_timeout_s = 1.0\nframe_timeout_s = 1.0\n'
 CASE = ("case", "GE-1", {"zone": "5415", "risk": "high"})
 APP = ("device", "app-1", {"identifiers": ["button-0001"], "protocol": "osmand", "case_ref": "GE-1"})
-GUARDED = ("device", "app-2", {"identifiers": ["button-0002"], "protocol": "osmand", "config": "token=Zz7-0kf3"})
+GUARDED = ("device", "app-2", {"identifiers": ["button-0002"], "protocol": "osmand", "key_hex": "a27b0cf3"})
 PLACE = "timestamp=1773061391&lat=51.0543217&lon=3.7212322"
 
 
@@ -107,7 +107,7 @@ def test_a_token_is_asked_for_from_the_first_request_on(gateway: Gateway, receiv
     assert status(app, f"id=button-0002&{PLACE}&alarm=sos&token=guess") == 404
     assert status(app, f"id=button-0002&lat=abc&{PLACE}") == 400, "other mistakes are told to everybody alike"
     assert not receiver.delivered
-    assert status(app, f"id=button-0002&{PLACE}&alarm=sos", Authorization="Bearer Zz7-0kf3") == 200
+    assert status(app, f"id=button-0002&{PLACE}&alarm=sos", Authorization="Bearer a27b0cf3") == 200
     assert receiver.wait().alert["device"]["id"] == "app-2"
     assert status(app, f"id=button-0001&{PLACE}&alarm=sos") == 200, "one line before several apps: each has its own settings"
     receiver.wait(lambda one: one.alert["device"]["id"] == "app-1")

@@ -21,8 +21,8 @@ def opened() -> osmand.Session:
     return osmand.Session("http")
 
 
-def read(raw: bytes, config: str | None = None) -> Frame:
-    return osmand.Session("http", DeviceSettings(config=config)).read(raw, NOW_US)
+def read(raw: bytes, key_hex: str | None = None) -> Frame:
+    return osmand.Session("http", DeviceSettings(key_hex=key_hex)).read(raw, NOW_US)
 
 
 def form(body: bytes, *headers: bytes) -> bytes:
@@ -34,13 +34,13 @@ def chunked(body: bytes) -> bytes:
 
 
 def test_a_stranger_and_a_wrong_token_get_the_same_bytes() -> None:
-    known, wrong = read(POSITION), read(POSITION, "token=k7")
+    known, wrong = read(POSITION), read(POSITION, "c7")
     assert known.farewell == wrong.farewell == osmand_http.NOT_FOUND
     assert wrong.refused and wrong.unverified is None
 
 
 def test_a_token_never_stands_in_the_text_of_a_report() -> None:
-    frame = read(POSITION.replace(b"id=", b"colour=red&token=k7&id="), "token=k7")
+    frame = read(POSITION.replace(b"id=", b"colour=red&token=c7&id="), "c7")
     assert frame.reports[0].text == "colour=red"
 
 
