@@ -42,17 +42,17 @@ from gateway.model import (
     Proposal,
     Report,
     State,
-    Trust,
     UnitId,
     Urgency,
 )
 from gateway.order_desk import OrderDesk
 from gateway.orders import OrderOptions, Orders, Speech, Speechless
-from gateway.positions import LastFixes, apart_m, is_place
+from gateway.positions import apart_m, is_place
 from gateway.presses import mint_alarm_id, person_of, press_key
 from gateway.router.decide import Router
+from gateway.sightings import Sightings
 from gateway.supervision import Supervision, SupervisionOptions
-from gateway.times import NO_TIME, DeviceClocks
+from gateway.times import NO_TIME
 
 REPROPOSE_AFTER_US = 30_000_000
 REPROPOSE_MOVED_M = 100.0
@@ -120,7 +120,6 @@ class Desk:
         self._sender = sender
         self._centre_ids = centre_ids
         self._is_simulation = is_simulation
-        self._clocks = DeviceClocks()
         self._limits = Limits()
         self._owed: dict[str, None] = {}
         "alarms whose road search went over its budget, oldest first"
@@ -129,7 +128,7 @@ class Desk:
         self._leads: dict[str, _Lead] = {}
         self._frameless: set[str] = set()
         "Identities of presses whose alarm survived a torn group of the journal, and whose raw frame did not."
-        self._last_fixes = LastFixes(round(alarm_options.last_fix_s * 1_000_000))
+        self._sightings = Sightings(facts, alarm_options.last_fix_s, is_simulation=is_simulation)
 
     # ------------------------------------------------------------------------------------------ the one fold
 
@@ -198,7 +197,7 @@ class Desk:
             if trust >= self.orders.options.trust:
                 carries_orders = True if self.identities.speaks_alone(device, link, trust) else None
             settled = tuple(self._let(self.orders.heard(device.device_id, frame, trust, now), now))
-        sightings = [self._sighting(frame, report, device, link, trust, doubts, now) for report in reports]
+        sightings = [self._sightings.of(frame, report, device, link, trust, doubts, now) for report in reports]
         if not self._limits_allow(device, urgency, sightings, now):
             return Verdict(
                 outcome="limited", urgency=urgency, reply=frame.reply, device_id=device.device_id, carries_orders=carries_orders, settled=settled
@@ -236,7 +235,7 @@ class Desk:
             device = Device(DeviceId(f"unknown-{frame.device}"[:64]), simulated=link.simulated)
             events: list[ev.Event] = []
             for report in frame.reports:
-                sighting = self._sighting(frame, report, device, link, link.trust, ("unknown_device",), now)
+                sighting = self._sightings.of(frame, report, device, link, link.trust, ("unknown_device",), now)
                 events += self._sighted(sighting, link, now)
             return Verdict(tuple(events), frame.farewell, Urgency.A, outcome="unknown")
         return Verdict(reply=frame.farewell, outcome="unknown", close=link.transport == "tcp")
@@ -256,38 +255,13 @@ class Desk:
             return self._limits.allow(device.device_id, urgency, now.mono_us)
         return True
 
-    def _sighting(
-        self, frame: Frame, report: Report, device: Device, link: Link, trust: Trust, doubts: tuple[str, ...], now: Instant
-    ) -> Sighting:
-        time = self._clocks.normalise(device.device_id, report.event_at_us, now.wall_us, stored=report.stored)
-        if link.transport in ("tcp", "udp") and len(frame.reports) == 1 and _is_live(report):
-            self._clocks.observe_live(device.device_id, report.event_at_us, now.wall_us)
-        fix = report.fix
-        if fix is not None and fix.at_us is not None and not (report.stored and time.quality == "bad"):  # months in a store are no wrong clock
-            at_us = self._clocks.corrected(device.device_id, fix.at_us, report.event_at_us, time, now.wall_us)
-            if at_us != fix.at_us:
-                report = replace(report, fix=replace(fix, at_us=at_us))
-        return Sighting(
-            device=device,
-            case=self.facts.case(device.case_ref) if device.case_ref else None,
-            protocol=frame.protocol,
-            transport=link.transport,
-            report=report,
-            raw=frame.raw,
-            time=time,
-            now=now,
-            trust=trust,
-            doubts=doubts,
-            simulated=self._is_simulation or link.simulated or device.simulated,
-        )
-
     def _sighted(self, sighting: Sighting, link: Link, now: Instant) -> list[ev.Event]:
         device, report = sighting.device, sighting.report
         self.supervision.heard(device, report, sighting.protocol, link.listener, now, sighting.time)
         if device.unit_id is not None and report.fix is not None:
             self._unit_sighted(device.unit_id, report.fix, report.stored, now)
         events: list[ev.Event] = []
-        for event in self._let(self.alarms_fold.sighted(self._with_last_fix(sighting)), now):
+        for event in self._let(self.alarms_fold.sighted(self._sightings.with_last_fix(sighting)), now):
             events.append(event)
             events += self._consequences(event, now)
         return events
@@ -301,17 +275,6 @@ class Desk:
             return
         age_us = max(0, now.wall_us - fix.at_us) if fix.at_us is not None else 0
         self.router.unit_moved(unit_id, fix.lat_e7, fix.lon_e7, fix.course_deg, fix.speed_kmh, now, fix.at_us, age_us)
-
-    def _with_last_fix(self, sighting: Sighting) -> Sighting:
-        """Where the deployment allows it: the last position before the press, in memory only, for the alarm alone."""
-        device, report, now_us = sighting.device, sighting.report, sighting.now.mono_us
-        if device.unit_id is not None:
-            return sighting
-        if report.fix is not None and is_place(report.fix) and report.fix.valid:
-            self._last_fixes.keep(device.device_id, report.fix, now_us)
-            return sighting
-        known = self._last_fixes.of(device.device_id, now_us) if report.kinds & LIFE else None
-        return replace(sighting, report=replace(report, fix=replace(known, valid=False))) if known else sighting
 
     # ------------------------------------------------------------------------------ what follows from an event
 
@@ -456,7 +419,7 @@ class Desk:
 
     def next_deadline_us(self) -> int | None:
         """Monotonic time at which ``on_deadline`` or ``due`` has something to do."""
-        rooms = (self.alarms_fold, self.outbox, self.supervision, self._last_fixes, self.orders)
+        rooms = (self.alarms_fold, self.outbox, self.supervision, self._sightings.last_fixes, self.orders)
         times = (room.next_deadline_us() for room in rooms)
         return min((at_us for at_us in times if at_us is not None), default=None)
 
@@ -466,7 +429,7 @@ class Desk:
         if at_us is not None and at_us <= now.mono_us:
             # One alarm, alone in its call: one that cannot be written must not take what others asked for with it (R-13).
             return tuple(self._let(self.outbox.on_deadline(now), now))
-        self._last_fixes.forget(now.mono_us)
+        self._sightings.last_fixes.forget(now.mono_us)
         events: list[ev.Event] = []
         for event in self._let(self.alarms_fold.on_deadline(now, self._is_reported), now):
             events.append(event)
@@ -653,11 +616,6 @@ class Desk:
     def viewed(self, actor: str, what: str, why: str, alarm_id: str | None, now: Instant) -> tuple[ev.Event, ...]:
         """Somebody looks at a position or a case: recorded before it is shown."""
         return self._command([ev.Viewed(actor, what, why, alarm_id)], now)
-
-
-def _is_live(report: Report) -> bool:
-    """A sign of life that no device keeps for later."""
-    return bool(report.kinds) and not report.kinds & ~(Kind.LOGIN | Kind.HEARTBEAT) and report.fix is None and not report.stored
 
 
 def _is_better(known: Decision, found: Decision, alarm: Alarm) -> bool:

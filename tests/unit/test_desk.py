@@ -249,7 +249,7 @@ def test_a_position_kept_without_an_alarm_is_gone_when_its_time_is_over() -> Non
     due_us = story.desk.next_deadline_us()
     assert due_us is not None and due_us - story.now.mono_us <= 60_000_001
     story.wait(61)
-    assert story.desk._last_fixes.next_deadline_us() is None
+    assert story.desk._sightings.last_fixes.next_deadline_us() is None
     alarm = story.desk.alarm(story.raised(story.frame(Kind.SOS_BUTTON)))
     assert alarm is not None and alarm.last_known is None
 

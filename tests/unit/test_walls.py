@@ -41,6 +41,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "life": PURE,
     "alarms": PURE | {"life", "times", "positions", "presses"},
     "orders": PURE,
+    "sightings": PURE | {"alarms", "positions", "times"},
     "order_desk": PURE | {"alarms", "orders", "presses", "supervision"},
     "story": PURE,
     "journal": PURE,
@@ -48,7 +49,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "delivery": PURE,
     "registry": PURE | {"journal"},
     "api": PURE | {"journal", "delivery", "orders", "protocols", "registry"},
-    "desk": PURE | {"alarms", "delivery", "identity", "life", "limits", "order_desk", "orders", "positions", "presses", "router",
+    "desk": PURE | {"alarms", "delivery", "identity", "life", "limits", "order_desk", "orders", "positions", "presses", "router", "sightings",
              "supervision", "times"},
 }
 "Room -> rooms it may import besides itself and every room's options. Imports point down; nothing points back."
