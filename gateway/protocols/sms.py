@@ -133,6 +133,7 @@ SAID_MORE = r"emergency|pressed|triggered|(?:button|key) (?:was )?(?:pressed|tri
 TAIL = rf"(?=\s*(?:$|[!,.;)\]>*\n<]|[\s_-](?:alarm|alert)|\s(?:help|https?:|www\.|maps|geo:|lat|long?\b|imei|\(|[NSEW]?\s?[-+]?\d|{SAID_MORE})))"
 "What may follow an alarm word; anything else (numbers:, list, set, ...) makes it part of another sentence."
 COLON_OR_TAIL = rf"(?:\s?:|{TAIL})"
+SOS = r"(?:emergency )?(?:sos|s\.o\.s\.?+)"
 HELP_ME = "help me"
 ONE_TYPING_ERROR = "|".join(
     pattern
@@ -153,8 +154,8 @@ def _word(pattern: str) -> re.Pattern[str]:
 KEYWORDS = (
     (_word(LINE + rf"(?:{ONE_TYPING_ERROR})(?!\w)"), Kind.SOS_SMS),
     (_word(SENTENCE + HELP_ME + r"\b|\b" + HELP_ME + r"\s?!*\s*imei"), Kind.SOS_SMS),
-    (_word(LINE + "sos" + COLON_OR_TAIL), Kind.SOS_SMS),
-    (_word(SENTENCE + r"sos(?:\s?!|[\s_-](?:alarm|alert)\b)"), Kind.SOS_SMS),
+    (_word(LINE + SOS + COLON_OR_TAIL), Kind.SOS_SMS),
+    (_word(SENTENCE + SOS + r"(?:\s?!|[\s_-](?:alarm|alert)\b)"), Kind.SOS_SMS),
     (_word(LINE + rf"fall(?:[\s_-]?(?:down|detected))?{COLON_OR_TAIL}"), Kind.FALL),
     (_word(LINE + rf"man[\s_-]?down{COLON_OR_TAIL}"), Kind.MAN_DOWN),
     (_word(LINE + r"(?:no[\s_-]?(?:motion|movement)|inactivity)[\s_-](?:alarm|alert)\b(?!:)"), Kind.INACTIVITY),

@@ -49,14 +49,21 @@ def test_what_only_looks_like_an_alarm_is_none(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["SOS from Anna", "SOS button pressed", "SOS_ALERT", "Battery low. SOS!", "No GPS. help me!", "Signal:F help me imei:1", "SOS wifi geo:1,1"],
+    [
+        "SOS from Anna", "SOS button pressed", "SOS_ALERT", "Battery low. SOS!", "No GPS. help me!", "Signal:F help me imei:1",
+        "SOS wifi geo:1,1", "S.O.S.", "S.O.S! geo:1,1", "Emergency SOS", "EMERGENCY SOS alert", "S.O.S",
+    ],
 )
 def test_a_call_for_help_is_heard_among_other_words(text: str) -> None:
     assert kinds_of(text) & Kind.SOS_SMS
 
 
 @pytest.mark.parametrize(
-    "text", ["SOS number 3", "SOS call list", "Contacts: SOS, Anna", "text help me to 123", "no motion alert: off", "fall detection on"]
+    "text",
+    [
+        "SOS number 3", "S.O.S. numbers: 1", "emergency sos contacts", "SOS call list", "Contacts: SOS, Anna",
+        "text help me to 123", "no motion alert: off", "fall detection on",
+    ],
 )
 def test_an_answer_about_settings_is_no_call_for_help(text: str) -> None:
     assert not kinds_of(text) & LIFE
