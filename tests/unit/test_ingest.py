@@ -48,8 +48,8 @@ def opened(protocol: str, transport: str, *devices: Device) -> tuple[DeviceLink,
     return ingest.link(ListenOptions("127.0.0.1:0", protocol, transport), "door", "127.0.0.1:1"), lane.frames
 
 
-def device(name: str, config: str | None = None, offset_s: int | None = None, model: str | None = None) -> Device:
-    return Device(DeviceId(name), (name,), config=config, clock_offset_s=offset_s, model=model)
+def device(name: str, *, offset_s: int | None = None, model: str | None = None, key_hex: str | None = None) -> Device:
+    return Device(DeviceId(name), (name,), clock_offset_s=offset_s, model=model, key_hex=key_hex)
 
 
 def test_the_first_frame_is_read_with_its_devices_settings() -> None:
@@ -65,8 +65,8 @@ def test_a_frame_behind_the_login_in_the_same_piece_is_read_with_them_too() -> N
 
 
 def test_each_device_of_a_shared_connection_has_its_own_settings() -> None:
-    link, frames = opened("osmand", "http", device("a", "token=k7"), device("b", offset_s=3600), device("c", "token=k8"))
-    fed = link.feed(b"".join(PRESS % query for query in (b"a&token=k7", b"b", b"c&token=k8", b"a&token=k7")))
+    link, frames = opened("osmand", "http", device("a", key_hex="c7"), device("b", offset_s=3600), device("c", key_hex="c8"))
+    fed = link.feed(b"".join(PRESS % query for query in (b"a&token=c7", b"b", b"c&token=c8", b"a&token=c7")))
     assert [frame.device for frame in frames] == ["a", "b", "c", "a"]
     assert not any(frame.refused for frame in frames)
     assert [frame.reports[0].event_at_us == AT_US for frame in frames] == [False, True, False, False]
@@ -75,15 +75,15 @@ def test_each_device_of_a_shared_connection_has_its_own_settings() -> None:
 
 
 def test_nobody_is_read_with_the_settings_of_the_one_before() -> None:
-    link, frames = opened("osmand", "http", device("a", "token=k7"))
-    fed = link.feed(PRESS % b"a&token=k7" + PRESS % b"stranger")
+    link, frames = opened("osmand", "http", device("a", key_hex="c7"))
+    fed = link.feed(PRESS % b"a&token=c7" + PRESS % b"stranger")
     assert frames[1].refused is None
     assert fed.reply.endswith(b"Connection: close\r\n\r\n") and fed.close
 
 
 def test_who_is_turned_away_with_a_word_is_hung_up_on() -> None:
-    link, frames = opened("osmand", "http", device("a", "token=k7"))
-    assert link.feed(PRESS % b"a&token=k7").close is False
-    wrong = link.feed(PRESS % b"a&token=k8")
+    link, frames = opened("osmand", "http", device("a", key_hex="c7"))
+    assert link.feed(PRESS % b"a&token=c7").close is False
+    wrong = link.feed(PRESS % b"a&token=c8")
     assert (wrong.reply[:12], wrong.close, wrong.alarms) == (b"HTTP/1.1 404", True, ())
     assert frames[1].refused is not None
