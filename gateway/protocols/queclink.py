@@ -48,7 +48,7 @@ class Session(StreamSession):
     STARTS = re.compile(rb"\+")
     WORDS = {
         "no_sack": "reports are not acknowledged; a heartbeat always is",
-        "man_down=XXX": "the message GTXXX says man-down; ask the vendor which one it is",
+        "man_down=…": "the message of this type says man-down; which one it is, is the vendor's to say: `man_down=DOG`",
     }
 
     def shape(self, data: bytes, at: int) -> tuple[Shape, int]:
