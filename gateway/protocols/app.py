@@ -18,7 +18,7 @@ from typing import Final
 from gateway.errors import FrameError, Reason
 from gateway.model import LIFE, PRE, TEST, Fix, Frame, Kind, Report
 from gateway.protocols.base import refused
-from gateway.protocols.messages import MessageSession
+from gateway.protocols.messages import MessageSession, json_depth
 
 NAME: Final = "app"
 BODY_BYTES_MAX = 16_384
@@ -35,8 +35,6 @@ KINDS = LIFE | PRE | TEST | Kind.CANCEL_CLAIM | Kind.POSITION
 CANCEL = "cancel"
 "Short for ``cancel_claim``."
 SOURCES = ("gnss", "wifi", "cell", "network", "app")
-STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
-"A text, to the end of the body when nothing closes it; linear whatever it holds."
 RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)")
 
 
@@ -83,7 +81,7 @@ def object_untrusted(raw: bytes) -> dict[str, Json]:
     """The body as a JSON object of bounded size and depth."""
     if len(raw) > BODY_BYTES_MAX:
         raise FrameError(Reason.LENGTH, BODY_BYTES_MAX, f"a body of {len(raw)} bytes; {BODY_BYTES_MAX} are possible")
-    if depth_of(raw) > DEPTH_MAX:
+    if json_depth(raw) > DEPTH_MAX:
         raise FrameError(Reason.FRAMING, 0, f"JSON nested deeper than {DEPTH_MAX}")
     try:
         value: Json = json.loads(raw.decode("utf-8"), parse_constant=str, parse_int=whole_number)
@@ -94,18 +92,6 @@ def object_untrusted(raw: bytes) -> dict[str, Json]:
     if not isinstance(value, dict):
         raise FrameError(Reason.FRAMING, 0, "the body is not a JSON object")
     return value
-
-
-def depth_of(raw: bytes) -> int:
-    """How deep brackets are nested, at most, those in texts left out."""
-    depth = deepest = 0
-    for byte in STRING.sub(b"", raw):
-        if byte in b"[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif byte in b"]}":
-            depth -= 1
-    return deepest
 
 
 def whole_number(word: str) -> int | float:

@@ -1,10 +1,15 @@
 """Messages that come whole (a text, a request's body, short data of a radio): what their sessions share."""
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from typing import Final
 
 from gateway.model import Frame
 from gateway.protocols.base import NOTHING_KNOWN, DeviceSettings
+
+STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+"A text in JSON, to the end of the body when nothing closes it; linear whatever it holds."
 
 
 class MessageSession(ABC):
@@ -34,3 +39,15 @@ class MessageSession(ABC):
     @abstractmethod
     def read(self, raw: bytes, now_us: int) -> Frame:
         """One message. Never raises for what it holds."""
+
+
+def json_depth(raw: bytes) -> int:
+    """How deep the brackets of a JSON body are nested, at most, those in texts left out: to be asked before anything recurses."""
+    depth = deepest = 0
+    for byte in STRING.sub(b"", raw):
+        if byte in b"[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif byte in b"]}":
+            depth -= 1
+    return deepest

@@ -8,11 +8,11 @@ locations may come in a list, and one without its wrapping (``json-bare``).
 """
 
 import json
-import re
 from typing import Final, NamedTuple
 
 from gateway.errors import FrameError, Reason
 from gateway.model import Fix, Report
+from gateway.protocols.messages import json_depth
 from gateway.protocols.osmand_http import Request
 from gateway.protocols.osmand_values import (
     TEXT_CHARS_MAX,
@@ -33,8 +33,6 @@ from gateway.protocols.osmand_values import (
 DEPTH_MAX: Final = 8
 LOCATIONS_MAX: Final = 128
 KMH_PER_MS: Final = 3.6
-STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
-"A text, to the end of the body when nothing closes it; linear whatever it holds."
 AS_TEXT: Final = ("event", "is_moving", "odometer")
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
@@ -77,7 +75,7 @@ def told_untrusted(body: bytes, offset_s: int) -> Told:
 
 def object_untrusted(body: bytes) -> Fields:
     """The body as a JSON object of bounded depth."""
-    if depth_of(body) > DEPTH_MAX:
+    if json_depth(body) > DEPTH_MAX:
         raise FrameError(Reason.FRAMING, 0, f"JSON nested deeper than {DEPTH_MAX}")
     try:
         # Digits stay as they were written: degrees are read from them, and thousands of digits never become a number.
@@ -95,18 +93,6 @@ class Digits(str):
     """A number as it was written."""
 
     __slots__ = ()
-
-
-def depth_of(raw: bytes) -> int:
-    """How deep brackets are nested, at most, those in texts left out."""
-    depth = deepest = 0
-    for byte in STRING.sub(b"", raw):
-        if byte in b"[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif byte in b"]}":
-            depth -= 1
-    return deepest
 
 
 def report_of(location: Fields, alarms_beside: list[str], offset_s: int) -> tuple[Report, FrameError | None]:

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from gateway.model import LIFE, Frame, Kind, kind_names
-from gateway.protocols.app import KINDS, SOURCES, Session, depth_of, recognise
+from gateway.protocols.app import KINDS, SOURCES, Session, recognise
+from gateway.protocols.messages import json_depth
 
 NOW_US = 1_773_234_191_000_000
 
@@ -98,6 +99,6 @@ def test_bodies_are_whole_and_come_out_in_order() -> None:
 
 def test_a_text_that_nothing_closes_is_measured_in_one_pass() -> None:
     """Each quote began a search to the end of the body; 16 KiB of quotes behind backslashes cost a second."""
-    assert depth_of(b'{"a": "' + b'\\"' * 8_000) == 1
-    assert depth_of(b'{"a": "[[[') == 1
-    assert depth_of(b'{"a": "]\\"[[", "b": [[1]]}') == 3
+    assert json_depth(b'{"a": "' + b'\\"' * 8_000) == 1
+    assert json_depth(b'{"a": "[[[') == 1
+    assert json_depth(b'{"a": "]\\"[[", "b": [[1]]}') == 3
